@@ -1,0 +1,1 @@
+"""Numbers only: numpy, no files, no options."""

@@ -1,0 +1,260 @@
+"""Conv2D and ReLU, as stages over strips and as functions of arrays.
+
+Convolution is cross-correlation, as in every framework: the kernel is not flipped. The padding is zeros, which add
+nothing, so a tap that falls into it is left out. Weights of zero are skipped, and +-1 need no multiplication.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poolcli.ops import arrays
+from poolcli.ops.kernels import weights_of
+from poolcli.ops.strips import Scratch, Values, chunk_rows, group_size, run
+from poolcli.ops.windows import padding_pairs, pair, sliding_window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from poolcli.ops.strips import Rows
+    from poolcli.ops.windows import Axis, Padding, Pair, Window
+
+FLOAT32_TAPS = 32
+"""Kernels of more weights are summed in float64: their rounding would otherwise show in the sixth digit."""
+
+
+def filtered_values(before: Values, weights: NDArray[np.float64]) -> Values:
+    """What a filtered map holds: the smallest integer type for whole weights on integers, else floats."""
+    if before.low is not None and before.high is not None and (weights == np.round(weights)).all():
+        ends = [sorted((int(w) * before.low, int(w) * before.high)) for w in weights.flat if w]
+        values = Values.integers(min(0, sum(e[0] for e in ends)), max(0, sum(e[1] for e in ends)))
+        if values.whole:
+            return values
+    wide = before.dtype.itemsize > 4 or weights.size > FLOAT32_TAPS  # noqa: PLR2004 - beyond float32
+    return Values(np.dtype(np.float64 if wide else np.float32))
+
+
+@dataclass
+class ConvStage:
+    """A kernel over a map of `before` values (a `strips.Stage`)."""
+
+    window: Window
+    before: Values
+    weights: NDArray[np.float64]
+    planes: int
+
+    def __post_init__(self) -> None:
+        self.shape = self.window.shape
+        self.values = filtered_values(self.before, self.weights)
+        self.chunk = chunk_rows(
+            self.planes, self.window.cols.length, self.values.dtype.itemsize, self.window.rows.stride
+        )
+
+    def needs(self, a: int, b: int) -> Pair:
+        return self.window.rows.needs(a, b)
+
+    def boundary(self, a: int) -> int:
+        return self.window.rows.boundary(a)
+
+    def strips(self, rows: Rows, chunks: Iterable[Pair]) -> Iterator[NDArray[Any]]:
+        scratch = Scratch()
+        kind = self.values.dtype
+        columns = dict(_numbered(self.window.cols, 0, self.window.cols.out, 0))
+        for a, b in chunks:
+            lo, hi = self.needs(a, b)
+            cells = rows.get(lo, hi)
+            if cells.dtype != kind:
+                wide = scratch.empty("cells", cells.shape, kind)
+                wide[...] = cells
+                cells = wide
+            acc = scratch.empty("acc", (rows.planes, b - a, self.window.cols.out), kind)
+            product = scratch.empty("product", acc.shape, kind)
+            started = False
+            for i, (out_rows, in_rows) in _numbered(self.window.rows, a, b, lo):
+                for j, (out_cols, in_cols) in columns.items():
+                    weight = self.weights[i, j]
+                    if weight:
+                        started = _add(acc, product, (out_rows, out_cols), cells[:, in_rows, in_cols], weight, started=started)
+            if not started:
+                acc.fill(0)
+            yield acc
+        rows.drain()
+
+
+def _numbered(axis: Axis, a: int, b: int, first: int) -> Iterator[tuple[int, tuple[slice, slice]]]:
+    """Taps that read real cells for some output, with their place in the kernel."""
+    for i in range(axis.size):
+        one = axis.tap(i, a, b, first)
+        if one is not None:
+            yield i, one
+
+
+def _add(
+    acc: NDArray[Any],
+    product: NDArray[Any],
+    where: tuple[slice, slice],
+    cells: NDArray[Any],
+    weight: float,
+    *,
+    started: bool,
+) -> bool:
+    """acc += weight * cells, where `acc` may not have been started."""
+    scale = acc.dtype.type(weight)
+    if not started:
+        if cells.shape == acc.shape:
+            np.multiply(cells, scale, out=acc)
+            return True
+        acc.fill(0)
+    part = acc[:, where[0], where[1]]
+    if weight == 1:
+        np.add(part, cells, out=part)
+    elif weight == -1:
+        np.subtract(part, cells, out=part)
+    else:
+        scaled = product[:, : cells.shape[1], : cells.shape[2]]
+        np.multiply(cells, scale, out=scaled)
+        np.add(part, scaled, out=part)
+    return True
+
+
+@dataclass
+class ReluStage:
+    """max(x, 0) (a `strips.Stage`)."""
+
+    size: Pair
+    before: Values
+    planes: int
+
+    def __post_init__(self) -> None:
+        self.shape = self.size
+        self.values = self.before
+        if self.before.low is not None and self.before.high is not None:
+            self.values = Values(self.before.dtype, max(self.before.low, 0), max(self.before.high, 0))
+        self.chunk = chunk_rows(self.planes, self.size[1], self.before.dtype.itemsize, 1)
+
+    def needs(self, a: int, b: int) -> Pair:
+        return a, b
+
+    def boundary(self, a: int) -> int:
+        return a
+
+    def strips(self, rows: Rows, chunks: Iterable[Pair]) -> Iterator[NDArray[Any]]:
+        scratch = Scratch()
+        for a, b in chunks:
+            cells = rows.get(a, b)
+            strip = scratch.empty("strip", cells.shape, cells.dtype)
+            yield np.maximum(cells, cells.dtype.type(0), out=strip)
+        rows.drain()
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """The settings of a filter step, checked."""
+
+    weights: NDArray[np.float64]
+    stride: Pair = (1, 1)
+    padding: Padding = "same"
+    dilation: Pair = (1, 1)
+
+    def stages(self, shape: Pair, values: Values, planes: int) -> tuple[ConvStage]:
+        """The stage that does this to a map of `shape`.
+
+        Raises
+        ------
+        SizeError
+            The kernel does not fit the map.
+        """
+        height, width = self.weights.shape
+        window = sliding_window(shape, (height, width), self.stride, self.padding, self.dilation, what="kernel")
+        return (ConvStage(window, values, self.weights, planes),)
+
+
+def convolution(kernel: Any, stride: Any = 1, padding: Any = "same", dilation: Any = 1) -> Convolution:
+    """Check the settings of a filter step.
+
+    Raises
+    ------
+    OptionError
+        Any of them is wrong whatever the picture.
+    """
+    return Convolution(
+        weights_of(kernel), pair("stride", stride), padding_pairs("padding", padding), pair("dilation", dilation)
+    )
+
+
+def conv2d(  # noqa: PLR0913 - the field's own list of settings
+    x: ArrayLike,
+    kernel: Any,
+    stride: int | Pair = 1,
+    padding: Any = "same",
+    dilation: int | Pair = 1,
+    threads: int = 1,
+) -> NDArray[Any]:
+    """Filter the last two axes by cross-correlation: y[r, c] = sum of kernel[i, j] x[r s + i d - top, c s + j d - left].
+
+    Parameters
+    ----------
+    x : array_like of shape (..., H, W)
+        Any real type; leading axes are independent planes.
+    kernel : str or array_like of shape (kh, kw)
+        A name of `KERNELS` or the weights; not flipped.
+    stride, dilation : int or (height, width)
+    padding : str, int, (height, width) or ((top, bottom), (left, right))
+        ``"same"``, ``"same-lower"``, ``"valid"`` or any number of zeros.
+    threads : int
+        Threads to use; the result does not depend on it.
+
+    Returns
+    -------
+    ndarray of shape (..., h, w), float32 (float64 for float64)
+        Exact before that last rounding for integers and whole weights; on values in 0…1 within 2e-6 of
+        PyTorch and TensorFlow.
+
+    Raises
+    ------
+    OptionError
+        A malformed kernel or a setting that is wrong for every x.
+    SizeError
+        The kernel is larger than the padded plane.
+
+    Examples
+    --------
+    >>> conv2d([[0, 0, 0], [0, 1, 0], [0, 0, 0]], "emboss")
+    array([[ 2.,  1.,  0.],
+           [ 1.,  1., -1.],
+           [ 0., -1., -2.]], dtype=float32)
+    """
+    planes, lead = arrays.planes_of(x)
+    step = convolution(kernel, stride, padding, dilation)
+    threads = arrays.thread_count(threads)
+    group = group_size(len(planes), planes.shape[2], planes.itemsize)
+    (stage,) = step.stages((planes.shape[1], planes.shape[2]), Values.of(planes.dtype), group)
+    out = np.empty((planes.shape[0], *stage.shape), arrays.real_type(planes.dtype))
+    run(planes, (stage,), out, threads=threads)
+    return out.reshape(*lead, *stage.shape)
+
+
+def relu(x: ArrayLike) -> NDArray[Any]:
+    """max(x, 0): negative values become 0, NaN stays.
+
+    Parameters
+    ----------
+    x : array_like
+        Any real type and shape.
+
+    Returns
+    -------
+    ndarray, shape and type of x
+
+    Examples
+    --------
+    >>> relu([-1.5, 2.0])
+    array([0., 2.])
+    """
+    array = arrays.real(x)
+    return np.maximum(array, array.dtype.type(0))

@@ -1,0 +1,92 @@
+"""KERNELS: name -> weights, summary, source. A new kernel is one entry here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolcli.errors import OptionError
+
+_LESSON = "Kaggle computer-vision course, visiontools.py"
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Weights of a Conv2D filter, applied by cross-correlation (never flipped).
+
+    Attributes
+    ----------
+    rows : tuple of tuple of float
+        The weights, top row first.
+    divisor : int
+        What all weights are divided by.
+    summary, source : str
+    """
+
+    rows: tuple[tuple[float, ...], ...]
+    summary: str
+    source: str
+    divisor: int = 1
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """ndarray of shape (h, w), float64."""
+        return np.array(self.rows, np.float64) / self.divisor
+
+
+KERNELS: dict[str, Kernel] = {
+    "edge": Kernel(((-1, -1, -1), (-1, 8, -1), (-1, -1, -1)), "outlines in every direction; flat areas become 0", _LESSON),
+    "emboss": Kernel(((-2, -1, 0), (-1, 1, 1), (0, 1, 2)), "relief lit from the lower right", _LESSON),
+    "sharpen": Kernel(((0, -1, 0), (-1, 5, -1), (0, -1, 0)), "the picture plus its edges", _LESSON),
+    "blur": Kernel(((1, 2, 1), (2, 4, 2), (1, 2, 1)), "binomial smoothing", _LESSON, divisor=16),
+    "box": Kernel(((1, 1, 1), (1, 1, 1), (1, 1, 1)), "mean of the 3x3 neighbourhood", "moving average", divisor=9),
+    "sobel-top": Kernel(((1, 2, 1), (0, 0, 0), (-1, -2, -1)), "brighter above than below", "Sobel & Feldman, 1968"),
+    "sobel-bottom": Kernel(((-1, -2, -1), (0, 0, 0), (1, 2, 1)), "brighter below than above", _LESSON),
+    "sobel-left": Kernel(((1, 0, -1), (2, 0, -2), (1, 0, -1)), "brighter left than right", "Sobel & Feldman, 1968"),
+    "sobel-right": Kernel(((-1, 0, 1), (-2, 0, 2), (-1, 0, 1)), "brighter right than left", "Sobel & Feldman, 1968"),
+    "laplacian": Kernel(((0, 1, 0), (1, -4, 1), (0, 1, 0)), "second derivative, four neighbours", "discrete Laplace operator"),
+    "identity": Kernel(((0, 0, 0), (0, 1, 0), (0, 0, 0)), "leaves the picture as it is", "unit impulse"),
+}
+
+
+def weights_of(kernel: Any) -> NDArray[np.float64]:
+    """Weights of a kernel given by name or as rows of numbers.
+
+    Parameters
+    ----------
+    kernel : str or array_like of shape (h, w)
+        A name of `KERNELS`, or the weights themselves: any size, odd or even, square or not.
+
+    Returns
+    -------
+    ndarray of shape (h, w), float64
+
+    Raises
+    ------
+    OptionError
+        An unknown name; rows of different length, no numbers, or numbers that are not finite.
+
+    Examples
+    --------
+    >>> weights_of("laplacian").sum()
+    np.float64(0.0)
+    """
+    if isinstance(kernel, str):
+        if kernel not in KERNELS:
+            msg = f"kernel {kernel!r}: one of {', '.join(KERNELS)} or rows of numbers expected"
+            raise OptionError(msg)
+        return KERNELS[kernel].weights
+    try:
+        weights = np.array(kernel, np.float64)
+    except (TypeError, ValueError):
+        weights = np.empty(0)
+    if weights.ndim != 2 or weights.size == 0:  # noqa: PLR2004 - a kernel has two axes
+        msg = f"kernel {kernel!r}: rows of numbers, all of one length, expected"
+        raise OptionError(msg)
+    if not np.isfinite(weights).all():
+        msg = f"kernel with {np.count_nonzero(~np.isfinite(weights))} values that are not finite: finite numbers expected"
+        raise OptionError(msg)
+    return weights

@@ -1,0 +1,374 @@
+"""POOLS: name -> what it does to the cells of a window. A new kind of pooling is one entry here.
+
+Every reducer takes the windows of one chunk (`View`) and returns an array of shape (planes, rows, columns).
+Padding never takes part: a window at the border has fewer cells, and only an average can be told to count them.
+NaN in a window makes its result NaN, as in PyTorch and numpy.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poolcli.errors import OptionError
+from poolcli.ops.strips import Values
+from poolcli.ops.view import EXACT_CELLS, View, highest, lowest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Reducer = Callable[[View, float], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """The one number that a kind may have: its name, default and what is accepted."""
+
+    name: str
+    default: float
+    accepted: str
+    valid: Callable[[float], bool]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A kind of pooling.
+
+    Attributes
+    ----------
+    summary : str
+        One line for help and lists.
+    reference : str
+        Where the definition comes from.
+    reduce : callable
+        ``(view, parameter) -> ndarray``.
+    result : callable
+        ``(values, cells) -> values``: what the result holds, from what the map holds and the window's number of cells.
+    title : str
+        How the lesson's figures name the layer.
+    neutral : str
+        What stands for a cell that is not there.
+    parameter : Parameter or None
+    aliases : tuple of str
+    winner : (comparison, neutral value of a type) or None
+        For kinds whose result is one of the cells with a position.
+    display : str
+        How a block of a map is drawn as one cell when the map is larger than its panel.
+    keeps : bool
+        Whether the result has the map's type (where that cannot overflow); otherwise it is real.
+    gathers : bool
+        Whether all cells of a window are held at once.
+    smooth : bool
+        Whether a binomial follows that takes the stride (`pooling.stages`).
+    """
+
+    summary: str
+    reference: str
+    reduce: Reducer
+    result: Callable[[Values, int], Values]
+    title: str
+    neutral: str
+    parameter: Parameter | None = None
+    aliases: tuple[str, ...] = ()
+    winner: tuple[np.ufunc, Callable[[np.dtype[Any]], Any]] | None = None
+    display: str = "mean"
+    keeps: bool = False
+    gathers: bool = False
+    smooth: bool = False
+
+
+# -- what the result holds ------------------------------------------------------------------------------
+
+
+def _same(values: Values, cells: int) -> Values:  # noqa: ARG001
+    return values
+
+
+def _real(values: Values, cells: int) -> Values:
+    """float32 where it is exact enough, else float64.
+
+    A mean of integers whose sum fits 24 bits is rounded once in float32; larger sums stay float64 until the end.
+    """
+    wide = values.dtype.itemsize > 4 and not values.whole  # noqa: PLR2004
+    if values.low is not None and values.high is not None:
+        wide = max(abs(values.low), abs(values.high)) * cells >= 1 << 24
+    return Values(np.dtype(np.float64 if wide else np.float32))
+
+
+def _sums(values: Values, cells: int) -> Values:
+    if values.low is not None and values.high is not None:
+        return Values.integers(min(values.low * cells, values.low), max(values.high * cells, values.high))
+    return _real(values, cells)
+
+
+def _span(values: Values, cells: int) -> Values:  # noqa: ARG001
+    if values.low is None or values.high is None or values.dtype.kind == "b":
+        return values
+    span = values.high - values.low
+    if span <= np.iinfo(values.dtype).max:
+        return Values(values.dtype, 0, span)
+    return Values(np.dtype(f"i{2 * values.dtype.itemsize}" if values.dtype.itemsize < 8 else "u8"), 0, span)  # noqa: PLR2004
+
+
+# -- reducers -------------------------------------------------------------------------------------------
+
+
+def _max(view: View, _: float) -> NDArray[Any]:
+    return view.fold(np.maximum, lowest(view.values.dtype))
+
+
+def _min(view: View, _: float) -> NDArray[Any]:
+    return view.fold(np.minimum, highest(view.values.dtype))
+
+
+def _average(view: View, _: float) -> NDArray[Any]:
+    return view.mean(view.total())
+
+
+def _sum(view: View, _: float) -> NDArray[Any]:
+    return view.total()
+
+
+def _range(view: View, _: float) -> NDArray[Any]:
+    dtype = view.values.dtype
+    high, low = view.folds((np.maximum, lowest(dtype)), (np.minimum, highest(dtype)))
+    if dtype.kind == "b":
+        return high & ~low
+    wide = _span(view.values, 1).dtype
+    if wide == np.uint64:
+        return high.view(np.uint64) - low.view(np.uint64)  # modulo 2^64, which is exact here
+    return np.subtract(high, low, dtype=wide)
+
+
+def _squares(view: View) -> NDArray[Any]:
+    """Sum of squares of each window: exact for integers, float64 otherwise."""
+    if view.values.whole and view.total_values(power=2).dtype not in (np.uint64, np.float64):
+        return view.fold(np.add, dtype=np.int64, prepare=lambda x: np.square(x, dtype=np.int64)).astype(np.float64)
+    return view.fold(np.add, dtype=np.float64, prepare=lambda x: np.square(x, dtype=np.float64))
+
+
+def _rms(view: View, _: float) -> NDArray[Any]:
+    return np.sqrt(_squares(view) / view.counts())
+
+
+def _std(view: View, _: float) -> NDArray[Any]:
+    counts = view.counts()
+    if view.values.whole:
+        total = view.total().astype(np.float64)
+        return np.sqrt(np.maximum(_squares(view) * counts - total * total, 0)) / counts
+    if view.window.cells <= EXACT_CELLS:
+        mean = view.fold(np.add, dtype=np.float64) / counts
+        acc = np.zeros(view.shape)
+        for where, cells in view.taps():
+            acc[where] += np.square(cells - mean[where])
+        return np.sqrt(acc / counts)
+    # One pass is enough for large windows when the values are first moved near zero.
+    centre = np.float64(np.mean(view.block, dtype=np.float64))
+    total = view.fold(np.add, dtype=np.float64, prepare=lambda cells: cells - centre)
+    squares = view.fold(np.add, dtype=np.float64, prepare=lambda cells: np.square(cells - centre))
+    mean = total / counts
+    return np.sqrt(np.maximum(squares / counts - mean * mean, 0))
+
+
+def _lp(view: View, p: float) -> NDArray[Any]:
+    if p == 2:  # noqa: PLR2004
+        return np.sqrt(_squares(view))
+    if math.isinf(p):
+        return view.fold(np.maximum, 0, dtype=np.float64, prepare=_magnitude)
+    # A power of two brings integers into 0…1, where high powers cannot overflow, and costs no accuracy.
+    unit = 1.0
+    if view.values.low is not None and view.values.high is not None:
+        unit = 2.0 ** -max(abs(view.values.low), abs(view.values.high)).bit_length()
+
+    def power(cells: NDArray[Any]) -> NDArray[Any]:
+        return np.power(_magnitude(cells) * unit, p)
+
+    return np.power(view.fold(np.add, dtype=np.float64, prepare=power), 1 / p) / unit
+
+
+def _magnitude(cells: NDArray[Any]) -> NDArray[Any]:
+    return np.abs(cells.astype(np.float64))
+
+
+def _percentile(view: View, q: float) -> NDArray[Any]:
+    counts = view.counts()
+    nan = view.nan_windows()
+    stack = view.gathered()
+    position = np.multiply(q / 100, np.subtract(counts, 1))
+    below = np.floor(position).astype(np.intp)
+    above = np.ceil(position).astype(np.intp)
+    if position.ndim == 0:
+        stack.partition(sorted({int(below), int(above)}), axis=-1)
+        low, high = stack[..., below].astype(np.float64), stack[..., above].astype(np.float64)
+    else:
+        stack.sort(axis=-1)
+        low, high = (
+            np.take_along_axis(stack, np.broadcast_to(at[..., None], (*stack.shape[:-1], 1)), axis=-1)[..., 0].astype(np.float64)
+            for at in (below, above)
+        )
+    part = position - below
+    between = np.where(part < 0.5, low + (high - low) * part, high - (high - low) * (1 - part))  # noqa: PLR2004 - numpy's lerp
+    result = np.where(low == high, low, between)
+    if nan is not None:
+        result[nan] = np.nan
+    return result
+
+
+def _median(view: View, _: float) -> NDArray[Any]:
+    return _percentile(view, 50)
+
+
+def _mode(view: View, _: float) -> NDArray[Any]:
+    counts = np.asarray(view.counts())
+    nan = view.nan_windows()
+    stack = view.gathered()
+    stack.sort(axis=-1)
+    index = np.arange(stack.shape[-1])
+    starts = np.empty(stack.shape, bool)
+    starts[..., :1] = True
+    np.not_equal(stack[..., 1:], stack[..., :-1], out=starts[..., 1:])
+    run = index - np.maximum.accumulate(np.where(starts, index, 0), axis=-1)
+    run[index >= np.broadcast_to(counts[..., None], run.shape)] = -1
+    best = run.argmax(axis=-1)  # the first longest run is that of the smallest value
+    result: NDArray[Any] = np.take_along_axis(stack, best[..., None], axis=-1)[..., 0]
+    if nan is not None:
+        result[nan] = np.nan
+    return result
+
+
+def _subsample(view: View, _: float) -> NDArray[Any]:
+    return view.first()
+
+
+POOLS: dict[str, Pool] = {
+    "max": Pool(
+        "the largest value: keeps what is strongest",
+        "torch.nn.MaxPool2d, tf.nn.max_pool2d",
+        _max, _same, "MaxPool", "the type's least value",
+        winner=(np.greater, lowest), display="max", keeps=True,
+    ),
+    "min": Pool(
+        "the smallest value: keeps dark lines on light ground",
+        "-max(-x)",
+        _min, _same, "MinPool", "the type's greatest value",
+        winner=(np.less, highest), display="min", keeps=True,
+    ),
+    "average": Pool(
+        "the mean of the cells that are there",
+        "torch.nn.AvgPool2d, tf.nn.avg_pool2d",
+        _average, _real, "AvgPool", "0, not counted",
+        aliases=("avg", "mean"),
+    ),
+    "median": Pool(
+        "the middle value; the mean of the two middles for an even count",
+        "numpy.median",
+        _median, _real, "MedianPool", "left out",
+        gathers=True,
+    ),
+    "mode": Pool(
+        "the most frequent value; the smallest of equals",
+        "scipy.stats.mode",
+        _mode, _same, "ModePool", "left out",
+        keeps=True, gathers=True,
+    ),
+    "percentile": Pool(
+        "the value below which q percent of the cells lie, interpolated linearly",
+        "numpy.percentile, method linear",
+        _percentile, _real, "PercentilePool", "left out",
+        parameter=Parameter("q", 50.0, "a number from 0 to 100", lambda q: 0 <= q <= 100),  # noqa: PLR2004
+        gathers=True,
+    ),
+    "sum": Pool(
+        "the sum",
+        "torch.nn.AvgPool2d with divisor_override=1",
+        _sum, _sums, "SumPool", "0",
+    ),
+    "range": Pool(
+        "largest minus smallest value: local contrast",
+        "morphological gradient",
+        _range, _span, "RangePool", "left out",
+        display="max", keeps=True,
+    ),
+    "std": Pool(
+        "the standard deviation, divided by the number of cells",
+        "numpy.std, ddof 0",
+        _std, _real, "StdPool", "left out",
+        display="max",
+    ),
+    "lp": Pool(
+        "the p-norm, (sum of |x|^p)^(1/p)",
+        "ONNX LpPool",
+        _lp, _real, "LpPool", "0",
+        parameter=Parameter("p", 2.0, "a number above 0, or inf", lambda p: p > 0),
+        display="max",
+    ),
+    "rms": Pool(
+        "the root of the mean square",
+        "GDAL rms",
+        _rms, _real, "RMSPool", "left out",
+        display="max",
+    ),
+    "subsample": Pool(
+        "the window's first value: what striding without pooling does",
+        "x[::stride, ::stride]",
+        _subsample, _same, "Subsample", "left out",
+        display="subsample", keeps=True,
+    ),
+    "blur": Pool(
+        "max pooling antialiased: maximum at stride 1, then a 3x3 binomial at the stride",
+        "Zhang 2019, arXiv 1904.11486",
+        _max, _same, "MaxBlurPool", "the type's least value",
+        display="max",
+        smooth=True,
+    ),
+}  # fmt: skip
+
+ALIASES = {alias: name for name, pool in POOLS.items() for alias in pool.aliases}
+
+
+def pool_named(kind: Any) -> tuple[str, Pool]:
+    """The entry of `POOLS` for a name or an alias.
+
+    Raises
+    ------
+    OptionError
+        There is none.
+    """
+    name = ALIASES.get(kind, kind) if isinstance(kind, str) else kind
+    if not isinstance(name, str) or name not in POOLS:
+        msg = f"kind {kind!r}: one of {', '.join([*POOLS, *ALIASES])} expected"
+        raise OptionError(msg)
+    return name, POOLS[name]
+
+
+def parameter_of(kind: str, given: dict[str, Any]) -> float:
+    """The value of the kind's parameter, its default where `given` has None; 0 for kinds without.
+
+    Raises
+    ------
+    OptionError
+        A value that the kind does not accept, or a parameter that belongs to another kind.
+    """
+    name, pool = pool_named(kind)
+    wanted = pool.parameter
+    for key, value in given.items():
+        if value is not None and (wanted is None or key != wanted.name):
+            owners = ", ".join(n for n, p in POOLS.items() if p.parameter and p.parameter.name == key)
+            has = f"its parameter is {wanted.name}" if wanted else "it has no parameter"
+            belongs = f"{key} belongs to {owners}" if owners else f"no kind has {key}"
+            msg = f"{key}={value!r} with kind {name!r}: {has}, {belongs}"
+            raise OptionError(msg)
+    if wanted is None:
+        return 0.0
+    value = given.get(wanted.name)
+    if value is None:
+        return wanted.default
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not wanted.valid(float(value)):
+        msg = f"{wanted.name}={value!r}: {wanted.accepted} expected"
+        raise OptionError(msg)
+    return float(value)

@@ -1,0 +1,357 @@
+"""A picture is a stream of row strips, a stage is a generator.
+
+A strip is some rows of all planes, an array of shape (planes, rows, W). A stage takes the strips of the map
+before it and yields the strips of its own; it holds only the rows that its windows still need. `run` composes
+stages over an array: data flows one way, and no full-size intermediate map exists.
+
+The work is cut into *bands* of output rows. The cut depends on the shapes alone, never on the number of threads,
+so the same bytes come out for any number. A band starts where its first window does, so neighbouring bands may
+compute a few rows of an intermediate map twice; a tap counts only the rows that the band owns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from poolcli.ops.windows import Pair
+
+STRIP_BYTES = 1 << 18
+"""What a strip should measure to stay in a processor's second-level cache with its neighbours."""
+
+BAND_CELLS = 1 << 20
+"""Input cells of a band, at least: enough that threads and halos cost little, few enough that two cores share a photo."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """What is known of a map's values: their type and, for integers, their range.
+
+    Attributes
+    ----------
+    dtype : numpy dtype
+    low, high : int or None
+        Smallest and largest value that can occur; None for floats.
+    """
+
+    dtype: np.dtype[Any]
+    low: int | None = None
+    high: int | None = None
+
+    @classmethod
+    def of(cls, dtype: np.dtype[Any]) -> Values:
+        """Everything that `dtype` can hold."""
+        if dtype.kind == "b":
+            return cls(dtype, 0, 1)
+        if dtype.kind in "iu":
+            return cls(dtype, int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+        return cls(dtype)
+
+    @classmethod
+    def integers(cls, low: int, high: int) -> Values:
+        """The smallest integer type that holds `low` and `high`; float64 where none does."""
+        for dtype in (np.uint8, np.int16, np.uint16, np.int32, np.int64, np.uint64):
+            if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+                return cls(np.dtype(dtype), low, high)
+        return cls(np.dtype(np.float64))
+
+    @property
+    def whole(self) -> bool:
+        """Whether the values are integers."""
+        return self.low is not None
+
+
+class Scratch:
+    """Buffers that a stage keeps from strip to strip, so that a strip costs no page faults."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[tuple[str, np.dtype[Any]], NDArray[Any]] = {}
+
+    def empty(self, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        """Return an uninitialised array, the memory of the last one of this name where it is large enough."""
+        key = (name, np.dtype(dtype))
+        cells = int(np.prod(shape))
+        buffer = self._buffers.get(key)
+        if buffer is None or buffer.size < cells:
+            self._buffers[key] = buffer = np.empty(cells, dtype)
+        return buffer[:cells].reshape(shape)
+
+
+class Rows(Protocol):
+    """Where a stage gets its rows."""
+
+    group: slice
+    """Which of the array's planes these are."""
+    planes: int
+    """How many."""
+
+    def get(self, lo: int, hi: int) -> NDArray[Any]:
+        """Rows lo…hi-1 of the map, shape (planes, hi - lo, W); valid until the next call. `lo` never decreases."""
+        ...
+
+    def drain(self) -> None:
+        """Let the rows that nobody asked for pass their taps."""
+        ...
+
+
+class Tap(Protocol):
+    """Looks at the rows that flow by."""
+
+    def watch(self, strip: NDArray[Any], first: int) -> None:
+        """See rows first, first + 1, … once each, in order."""
+        ...
+
+
+class Stage(Protocol):
+    """One step from map to map."""
+
+    shape: Pair
+    """Height and width of the map it makes."""
+    values: Values
+    """What that map holds."""
+    chunk: int
+    """Output rows that suit one strip."""
+
+    def needs(self, a: int, b: int) -> Pair:
+        """Rows of the map before that output rows a…b-1 need, first and one past the last."""
+        ...
+
+    def boundary(self, a: int) -> int:
+        """The row of the map before at which the share of output row a begins."""
+        ...
+
+    def strips(self, rows: Rows, chunks: Iterable[Pair]) -> Iterator[NDArray[Any]]:
+        """Yield the output rows of each chunk; a strip is valid until the next is asked for."""
+        ...
+
+
+class ArrayRows:
+    """Rows of an array: every request is a view."""
+
+    def __init__(self, array: NDArray[Any], group: slice, span: Pair, tap: Tap | None) -> None:
+        self.group, self.planes = group, array.shape[0]
+        self._array = array
+        self._seen, self._end = span
+        self._tap = tap
+
+    def get(self, lo: int, hi: int) -> NDArray[Any]:
+        if self._tap and hi > self._seen:
+            self._show(hi)
+        return self._array[:, lo:hi]
+
+    def _show(self, hi: int) -> None:
+        if self._tap and self._seen < hi:
+            self._tap.watch(self._array[:, self._seen : hi], self._seen)
+            self._seen = hi
+
+    def drain(self) -> None:
+        step = strip_rows(self._array)
+        while self._tap and self._seen < self._end:
+            self._show(min(self._seen + step, self._end))
+
+
+class StripRows:
+    """Rows of a map that arrives as strips: keeps those that are still needed."""
+
+    def __init__(self, strips: Iterator[NDArray[Any]], group: slice, planes: int, first: int) -> None:
+        self.group, self.planes = group, planes
+        self._strips = strips
+        self._block: NDArray[Any] | None = None
+        self._first = self._end = first  # rows first…end-1 are in the block
+        self._scratch = (Scratch(), Scratch())  # the old block's memory and the new one's, in turn
+
+    def get(self, lo: int, hi: int) -> NDArray[Any]:
+        kept = None
+        if self._block is not None and lo < self._end:
+            kept = self._block[:, lo - self._first :]
+        if hi <= self._end:
+            return np.empty((self.planes, 0, 0)) if kept is None else kept[:, : hi - lo]
+        block, rows = None, 0
+        if kept is not None:  # copied before the next strip is made, which may be made in the same memory
+            block, rows = self._append(None, 0, kept, hi - lo)
+        while self._end < hi:
+            strip = next(self._strips)
+            start, self._end = self._end, self._end + strip.shape[1]
+            if self._end <= lo:
+                continue
+            strip = strip[:, max(lo - start, 0) :]
+            if block is None and self._end >= hi:  # one strip has it all: no copy
+                block, rows = strip, strip.shape[1]
+            else:
+                block, rows = self._append(block, rows, strip, hi - lo)
+        assert block is not None  # the loop ran: hi was beyond the end
+        self._block, self._first = block[:, :rows], lo
+        self._scratch = self._scratch[::-1]
+        return block[:, : hi - lo]
+
+    def _append(
+        self, block: NDArray[Any] | None, rows: int, strip: NDArray[Any], least: int
+    ) -> tuple[NDArray[Any], int]:
+        total = rows + strip.shape[1]
+        if block is None or block.shape[1] < total:
+            planes, _, width = strip.shape
+            larger = self._scratch[0].empty(f"block{total}", (planes, max(total, least), width), strip.dtype)
+            if block is not None:
+                larger[:, :rows] = block[:, :rows]
+            block = larger
+        block[:, rows:total] = strip
+        return block, total
+
+    def drain(self) -> None:
+        for _ in self._strips:
+            pass
+
+
+def strip_rows(array: NDArray[Any]) -> int:
+    """How many rows of `array` make a strip."""
+    planes, _, width = array.shape
+    return max(8, STRIP_BYTES // max(1, planes * width * array.itemsize))
+
+
+def chunk_rows(planes: int, width: int, itemsize: int, stride: float, least: int = 8) -> int:
+    """Output rows whose input measures about a strip, for a stage that reads rows of `width` cells."""
+    return max(1, int(max(least, STRIP_BYTES // max(1, planes * width * itemsize)) / stride))
+
+
+def _pieces(lo: int, hi: int, step: int) -> Iterator[Pair]:
+    for a in range(lo, hi, step):
+        yield a, min(a + step, hi)
+
+
+def _schedule(stages: Sequence[Stage], band: Pair, *, tapped: bool) -> tuple[list[list[Pair]], Pair]:
+    """For each stage the chunks of rows it makes in a band; and the rows of the array that the first one reads."""
+    plans: list[list[Pair]] = []
+    wanted, share = [band], band
+    for stage in reversed(stages):
+        chunks = [piece for a, b in wanted for piece in _pieces(a, b, stage.chunk)]
+        plans.append(chunks)
+        share = stage.boundary(share[0]), stage.boundary(share[1])
+        lo = min([stage.needs(a, b)[0] for a, b in chunks], default=share[0])
+        lo = end = min(lo, share[0]) if tapped else lo
+        wanted = []
+        for a, b in chunks:
+            hi = stage.needs(a, b)[1]
+            if hi > end:
+                wanted.append((end, hi))
+                end = hi
+        if tapped and share[1] > end:
+            wanted.append((end, share[1]))
+            end = share[1]
+    return plans[::-1], (lo, end)
+
+
+def _run_band(
+    array: NDArray[Any],
+    stages: Sequence[Stage],
+    group: slice,
+    band: Pair,
+    taps: Sequence[Tap | None],
+    out: NDArray[Any],
+) -> None:
+    array, out = array[group], out[group]
+    plans, span = _schedule(stages, band, tapped=any(tap is not None for tap in taps))
+    rows: Rows = ArrayRows(array, group, span, taps[0])
+    strips: Iterator[NDArray[Any]] = iter(())
+    for stage, chunks, tap in zip(stages, plans, taps[1:], strict=True):
+        strips = stage.strips(rows, chunks)
+        if tap is not None:
+            strips = _watched(strips, tap, chunks[0][0])
+        rows = StripRows(strips, group, array.shape[0], chunks[0][0])
+    row = band[0]
+    for strip in strips:
+        out[:, row : row + strip.shape[1]] = strip
+        row += strip.shape[1]
+
+
+def _watched(strips: Iterator[NDArray[Any]], tap: Tap, first: int) -> Iterator[NDArray[Any]]:
+    for strip in strips:
+        tap.watch(strip, first)
+        first += strip.shape[1]
+        yield strip
+
+
+class Watcher(Protocol):
+    """Makes the taps of the bands, and gathers what they saw."""
+
+    def taps(self, group: slice, shares: Sequence[Pair]) -> Sequence[Tap | None]:
+        """One tap for the array and one for each stage; `shares` are the rows of each map that the band owns."""
+        ...
+
+
+def run(
+    array: NDArray[Any], stages: Sequence[Stage], out: NDArray[Any], *, threads: int = 1, watcher: Watcher | None = None
+) -> None:
+    """Run `array` through `stages` into `out`.
+
+    Parameters
+    ----------
+    array : ndarray of shape (P, H, W)
+    stages : sequence of Stage
+        Each made for the map of the one before.
+    out : ndarray of shape (P, h, w)
+        Any type that the last stage's values may be cast to.
+    threads : int
+        Bands worked on at a time; the result is the same for any number.
+    watcher : Watcher, optional
+        Asked for the taps of every band.
+    """
+    if not array.size:
+        return
+    jobs = [(group, band) for group in plane_groups(array) for band in bands(array[group].shape, stages)]
+
+    def work(job: tuple[slice, Pair]) -> None:
+        group, band = job
+        taps = watcher.taps(group, shares(stages, band)) if watcher else [None] * (len(stages) + 1)
+        with np.errstate(all="ignore"):  # infinities and NaN are values here, not accidents
+            _run_band(array, stages, group, band, taps, out)
+
+    if threads > 1 and len(jobs) > 1:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(min(threads, len(jobs))) as pool:
+            for _ in pool.map(work, jobs):
+                pass
+    else:
+        for job in jobs:
+            work(job)
+
+
+def group_size(planes: int, width: int, itemsize: int) -> int:
+    """How many planes are pooled together: as many as fill a strip with sixteen rows."""
+    return min(planes, max(1, STRIP_BYTES // max(1, 16 * width * itemsize)))
+
+
+def plane_groups(array: NDArray[Any]) -> list[slice]:
+    """The planes of an array in groups that are pooled together."""
+    planes, _, width = array.shape
+    step = max(1, group_size(planes, width, array.itemsize))
+    return [slice(p, min(p + step, planes)) for p in range(0, planes, step)]
+
+
+def bands(shape: tuple[int, ...], stages: Sequence[Stage]) -> list[Pair]:
+    """Cut the final map's rows into bands of at least `BAND_CELLS` input cells and eight times their halo."""
+    planes, height, width = shape
+    out = stages[-1].shape[0]
+    lo, hi = 0, 1
+    for stage in reversed(stages):
+        lo, hi = stage.needs(lo, max(hi, lo + 1))
+    rows = max(BAND_CELLS // max(1, planes * width), 8 * (hi - lo), 1)
+    count = max(1, min(out, height // rows))
+    edges = [out * i // count for i in range(count + 1)]
+    return list(zip(edges[:-1], edges[1:], strict=True))
+
+
+def shares(stages: Sequence[Stage], band: Pair) -> list[Pair]:
+    """The rows that a band owns of the array and of every stage's map: each row belongs to one band."""
+    owned = [band]
+    for stage in reversed(stages):
+        a, b = owned[-1]
+        owned.append((stage.boundary(a), stage.boundary(b)))
+    return owned[::-1]

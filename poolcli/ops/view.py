@@ -1,0 +1,348 @@
+"""The windows of one chunk of output rows: what a pool kind computes with.
+
+The arithmetic is a loop over taps: each tap of the window is one strided slice of the rows, and
+``acc op= slice`` handles that tap for all windows at once. It is the fastest way in numpy and the bit-exact one:
+PyTorch, TensorFlow and ONNX Runtime add up a window in row-major order, in float32, and divide once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poolcli.ops.strips import STRIP_BYTES, Scratch, Values
+from poolcli.ops.windows import AdaptiveAxis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from poolcli.ops.strips import Rows
+    from poolcli.ops.windows import Axis, Selection, Window
+
+    Prepare = Callable[[NDArray[Any]], NDArray[Any]]
+
+EXACT_CELLS = 256
+"""Largest float window whose sum keeps the frameworks' order of additions; larger ones are summed in float64."""
+
+
+def lowest(dtype: np.dtype[Any]) -> Any:
+    """The value that no maximum prefers."""
+    if dtype.kind == "b":
+        return False
+    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
+
+
+def highest(dtype: np.dtype[Any]) -> Any:
+    """The value that no minimum prefers."""
+    if dtype.kind == "b":
+        return True
+    return np.inf if dtype.kind == "f" else np.iinfo(dtype).max
+
+
+class View:
+    """Windows a…b-1 (rows of the output) of a map, and the operations that pool kinds are made of.
+
+    Parameters
+    ----------
+    rows : Rows
+        Where the map's rows come from.
+    window : Window
+    values : Values
+        What the map holds.
+    chunk : (a, b)
+    scratch : Scratch
+    count_include_pad : bool
+        Whether `mean` divides by the cells in the padding too.
+    """
+
+    def __init__(  # noqa: PLR0913 - one object for what every reducer needs
+        self,
+        rows: Rows,
+        window: Window,
+        values: Values,
+        chunk: tuple[int, int],
+        scratch: Scratch,
+        *,
+        count_include_pad: bool = False,
+    ) -> None:
+        self._rows = rows
+        self.window = window
+        self.values = values
+        self._a, self._b = chunk
+        self._scratch = scratch
+        self._include = count_include_pad
+        self._lo, self._hi = window.rows.needs(*chunk)
+        self._cached: NDArray[Any] | None = None
+
+    @property
+    def block(self) -> NDArray[Any]:
+        """All rows that the windows read, shape (planes, rows, W)."""
+        if self._cached is None:
+            self._cached = self._rows.get(self._lo, self._hi)
+        return self._cached
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Planes, output rows, output columns."""
+        return self._rows.planes, self._b - self._a, self.window.cols.out
+
+    def row_taps(self) -> Iterator[tuple[Selection, Selection]]:
+        """For each row of the window: output rows, and rows of the block."""
+        return self.window.rows.taps(self._a, self._b, self._lo)
+
+    def col_taps(self) -> Iterator[tuple[Selection, Selection]]:
+        """For each column of the window: output columns, and columns of the block."""
+        return self.window.cols.taps(0, self.window.cols.out, 0)
+
+    def taps(self) -> Iterator[tuple[tuple[Any, ...], NDArray[Any]]]:
+        """For each cell of the window in row-major order: where in the output it counts, and its values there."""
+        columns = list(self.col_taps())
+        for out_rows, in_rows in self.row_taps():
+            rows = self.block[:, in_rows]
+            for out_cols, in_cols in columns:
+                yield (slice(None), out_rows, out_cols), rows[..., in_cols]
+
+    def counts(self, *, padded: bool = False) -> int | NDArray[np.intp]:
+        """Cells of each window: one number where they agree, else an array of shape (rows, columns)."""
+        rows = self.window.rows.counts(self._a, self._b, padded=padded)
+        cols = self.window.cols.counts(0, self.window.cols.out, padded=padded)
+        if (rows == rows[0]).all() and (cols == cols[0]).all():
+            return int(rows[0]) * int(cols[0])
+        return rows[:, None] * cols
+
+    # -- folds: max, min, sums --------------------------------------------------------------------------
+
+    def fold(self, op: np.ufunc, neutral: Any = 0, *, dtype: Any = None, prepare: Prepare | None = None) -> NDArray[Any]:
+        """Combine the cells of each window by `op`, rows first, then columns.
+
+        Parameters
+        ----------
+        op : ufunc
+            Associative and commutative.
+        neutral : scalar
+            What `op` leaves unchanged.
+        dtype : dtype, optional
+            Type to compute in; the map's by default.
+        prepare : callable, optional
+            Applied to the rows first.
+        """
+        return self.folds((op, neutral), dtype=dtype, prepare=prepare)[0]
+
+    def folds(
+        self, *ops: tuple[np.ufunc, Any], dtype: Any = None, prepare: Prepare | None = None
+    ) -> list[NDArray[Any]]:
+        """Fold by several operations in one pass over the rows."""
+        partial: list[NDArray[Any]] = []
+        for block, taps in self._segments():
+            cells = prepare(block) if prepare else block
+            kind = np.dtype(dtype or cells.dtype)
+            taps = list(taps)
+            for i, (op, neutral) in enumerate(ops):
+                part = _fold(op, neutral, cells, taps, self._b - self._a, -2, kind, self._scratch, f"rows{i}{len(partial) > i}")
+                if len(partial) > i:
+                    op(partial[i], part, out=partial[i])
+                else:
+                    partial.append(part)
+        taps = list(self.col_taps())
+        return [
+            _fold(op, neutral, part, taps, self.window.cols.out, -1, part.dtype, self._scratch, f"cols{i}")
+            for i, ((op, neutral), part) in enumerate(zip(ops, partial, strict=True))
+        ]
+
+    def _segments(self) -> Iterator[tuple[NDArray[Any], Iterable[tuple[Selection, Selection]]]]:
+        """The rows with their taps: all at once, or a few at a time where one tall window would fill the memory."""
+        axis = self.window.rows
+        rows = self._hi - self._lo
+        step = max(16, STRIP_BYTES // (4 * max(1, self._rows.planes * self.window.cols.length)))
+        apart = self._b == axis.out or axis.needs(self._b, self._b + 1)[0] >= self._hi
+        if self._cached is None and self._b - self._a == 1 and axis.dilation == 1 and rows > 2 * step and apart:
+            for lo in range(self._lo, self._hi, step):
+                hi = min(lo + step, self._hi)
+                yield self._rows.get(lo, hi), [(slice(0, 1), slice(i, i + 1)) for i in range(hi - lo)]
+        else:
+            yield self.block, self.row_taps()
+
+    def total(self, *, dtype: Any = None, prepare: Prepare | None = None, bounds: Values | None = None) -> NDArray[Any]:
+        """Sum the cells of each window; padding adds nothing.
+
+        Integers are summed exactly. Floats keep the frameworks' order up to `EXACT_CELLS` cells;
+        larger windows are summed in float64.
+        """
+        if bounds is None and self.values.whole:
+            bounds = self.total_values()
+        if bounds is not None and bounds.whole:
+            return self.fold(np.add, dtype=_summable(bounds.dtype), prepare=prepare)
+        kind = np.dtype(dtype or np.result_type(self.values.dtype, np.float32))
+        if self.values.whole or self.window.cells > EXACT_CELLS:
+            return self.fold(np.add, dtype=np.float64, prepare=prepare)
+        acc = self._scratch.empty("sum", self.shape, kind)
+        started = False
+        for where, cells in self.taps():
+            if prepare:
+                cells = prepare(cells)
+            if started:
+                _combine(np.add, acc, where, cells)
+            elif cells.shape == acc.shape:
+                acc[...] = cells
+            else:
+                acc.fill(0)
+                _combine(np.add, acc, where, cells)
+            started = True
+        return acc
+
+    def total_values(self, power: int = 1) -> Values:
+        """What the sum of the cells (each to `power`) of a window can be, for integers."""
+        assert self.values.low is not None and self.values.high is not None
+        cells = self.window.cells
+        low, high = self.values.low, self.values.high
+        if power == 2:  # noqa: PLR2004
+            low, high = 0, max(low * low, high * high)
+        return Values.integers(min(low * cells, low), max(high * cells, high))
+
+    def mean(self, total: NDArray[Any]) -> NDArray[Any]:
+        """Divide the sum of each window by its number of cells: once, or by height and width where windows adapt.
+
+        Both are PyTorch's rules (`AvgPoolKernel.cpp`, `AdaptiveAvgPoolKernel.cpp`). Integer sums that float32 cannot
+        hold are divided in float64, so that a mean is never rounded twice.
+        """
+        if total.dtype.kind in "iu":
+            small = self.values.whole and max(abs(v) for v in _range(self.total_values())) < 1 << 24
+            total = total.astype(np.float32 if small else np.float64)
+        kind = total.dtype.type
+        if isinstance(self.window.rows, AdaptiveAxis) or isinstance(self.window.cols, AdaptiveAxis):
+            rows = self.window.rows.counts(self._a, self._b)
+            cols = self.window.cols.counts(0, self.window.cols.out)
+            np.divide(total, rows[:, None].astype(kind), out=total)
+            return np.divide(total, cols.astype(kind), out=total)
+        counts = self.counts(padded=self._include)
+        return np.divide(total, np.asarray(counts, kind), out=total)
+
+    # -- positions --------------------------------------------------------------------------------------
+
+    def first(self) -> NDArray[Any]:
+        """The first real cell of each window."""
+        rows = self.window.rows.first_cells(self._a, self._b) - self._lo
+        cols = self.window.cols.first_cells(0, self.window.cols.out)
+        return np.take(np.take(self.block, rows, axis=-2), cols, axis=-1)
+
+    def winners(self, better: np.ufunc, neutral: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Value and position of the best cell of each window: the first in row-major order, or the last NaN.
+
+        The position is ``row * W + column`` in the unpadded map, as PyTorch counts. Columns are searched first, then
+        rows: the first winning row's first winning column is the first in row-major order.
+        """
+        planes, rows, cols = self.shape
+        width = self.window.cols.length
+        height = self._hi - self._lo
+        first = self.window.cols.first_cells(0, cols)
+        best = np.full((planes, height, cols), neutral, self.block.dtype)
+        column = np.broadcast_to(first, best.shape).copy()
+        cells = np.arange(width)
+        for out, inner in self.col_taps():
+            _keep_better(better, best, column, (slice(None), slice(None), out), self.block[..., inner], cells[inner])
+        value = np.full((planes, rows, cols), neutral, self.block.dtype)
+        start = self.window.rows.first_cells(self._a, self._b)
+        positions = (self._lo + np.arange(height))[:, None] * width + column
+        position = positions[:, start - self._lo]
+        for out, inner in self.row_taps():
+            _keep_better(better, value, position, (slice(None), out), best[:, inner], positions[:, inner])
+        return value, position
+
+    # -- order statistics -------------------------------------------------------------------------------
+
+    def gathered(self) -> NDArray[Any]:
+        """All cells of each window along a last axis, shape (planes, rows, columns, cells), missing ones sorting last."""
+        missing = highest(self.values.dtype)
+        stack = self._scratch.empty("stack", (*self.shape, self.window.cells), self.values.dtype)
+        if np.any(self.counts() != self.window.cells):
+            stack.fill(missing)
+        for cell, (where, cells) in enumerate(self.taps()):
+            stack[(*where, cell)] = cells
+        return stack
+
+    def nan_windows(self) -> NDArray[np.bool_] | None:
+        """Which windows hold a NaN; None when the rows have none."""
+        if self.values.dtype.kind != "f" or not np.isnan(self.block.max(initial=-np.inf)):
+            return None
+        found: NDArray[np.bool_] = np.isnan(self.fold(np.maximum, -np.inf))
+        return found
+
+
+def _range(values: Values) -> tuple[int, int]:
+    return (values.low or 0, values.high or 0)
+
+
+def _summable(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Sums start at 16 bits: an 8-bit accumulator would only ever serve windows of one cell."""
+    return np.dtype(np.int16) if dtype.itemsize == 1 else dtype
+
+
+def _combine(op: np.ufunc, acc: NDArray[Any], where: tuple[Any, ...], cells: NDArray[Any]) -> None:
+    if all(isinstance(index, slice) for index in where):
+        part = acc[where]
+        op(part, cells, out=part)
+    else:
+        acc[where] = op(acc[where], cells)
+
+
+def _keep_better(
+    better: np.ufunc,
+    best: NDArray[Any],
+    position: NDArray[Any],
+    where: tuple[Any, ...],
+    cells: NDArray[Any],
+    positions: NDArray[Any],
+) -> None:
+    held, at = best[where], position[where]
+    won = better(cells, held)
+    if best.dtype.kind == "f":
+        won |= np.isnan(cells)
+    best[where] = np.where(won, cells, held)
+    position[where] = np.where(won, positions, at)
+
+
+def _fold(  # noqa: PLR0913 - private, and every argument is a different thing
+    op: np.ufunc,
+    neutral: Any,
+    cells: NDArray[Any],
+    taps: Iterable[tuple[Selection, Selection]],
+    n: int,
+    axis: int,
+    dtype: np.dtype[Any],
+    scratch: Scratch,
+    name: str,
+) -> NDArray[Any]:
+    """Fold `cells` along `axis` (-2 or -1) into `n` outputs."""
+    taps = list(taps)
+    shape = (*cells.shape[:-2], n, cells.shape[-1]) if axis == -2 else (*cells.shape[:-1], n)  # noqa: PLR2004
+    acc = scratch.empty(name, shape, dtype)
+
+    def along(selection: Selection) -> tuple[Any, ...]:
+        return (Ellipsis, selection, slice(None)) if axis == -2 else (Ellipsis, selection)  # noqa: PLR2004
+
+    if n == 1 and len(taps) > 4 and all(isinstance(inner, slice) for _, inner in taps):  # noqa: PLR2004
+        starts = [inner.start for _, inner in taps if isinstance(inner, slice)]
+        step = starts[1] - starts[0]
+        op.reduce(cells[along(slice(starts[0], starts[-1] + 1, step))], axis=axis, dtype=dtype, out=acc, keepdims=True)
+        return acc
+
+    whole = [_covers(out, n) for out, _ in taps]
+    if len(taps) > 1 and whole[0] and whole[1]:
+        op(cells[along(taps[0][1])], cells[along(taps[1][1])], out=acc, dtype=dtype, casting="unsafe")
+        rest = taps[2:]
+    elif taps and whole[0]:
+        acc[...] = cells[along(taps[0][1])]
+        rest = taps[1:]
+    else:
+        acc.fill(neutral)
+        rest = taps
+    for out, inner in rest:
+        _combine(op, acc, along(out), cells[along(inner)])
+    return acc
+
+
+def _covers(out: Selection, n: int) -> bool:
+    return isinstance(out, slice) and out.start == 0 and out.stop == n

@@ -1,0 +1,1 @@
+"""What to do (recipes) and doing it (the engine)."""

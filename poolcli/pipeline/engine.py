@@ -1,0 +1,320 @@
+"""From a recipe and a picture to a `Result`: the recipe's steps become stages, one run takes the picture through them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poolcli.errors import OptionError, SizeError
+from poolcli.ops import strips
+from poolcli.ops.arrays import thread_count
+from poolcli.ops.kinds import POOLS
+from poolcli.ops.pooling import BinomialStage, PoolStage
+from poolcli.ops.strips import Values
+from poolcli.pipeline.recipe import Recipe
+from poolcli.pipeline.result import Result, Stage
+from poolcli.pipeline.steps import Conv2D, Pool, Pool2D
+from poolcli.pipeline.watch import MapCopy, MapDisplay, MapStatistics, MapWatch, Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from poolcli.images.read import Picture
+    from poolcli.ops.windows import Pair
+    from poolcli.pipeline.steps import Step
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A step on its map: the stages that do it, and what is known of the map it makes."""
+
+    step: Step
+    label: str
+    repeats: int
+    stages: tuple[strips.Stage, ...]
+    receptive_field: Pair
+    total_stride: tuple[float, float]
+
+    @property
+    def shape(self) -> Pair:
+        """Height and width of the map it makes."""
+        return self.stages[-1].shape
+
+    @property
+    def values(self) -> Values:
+        """What that map holds."""
+        return self.stages[-1].values
+
+
+def expanded(recipe: Recipe) -> Iterator[tuple[Step, str]]:
+    """The steps in the order they are done, with blocks and repeats written out, and what errors call them."""
+    for block in range(1, recipe.blocks + 1):
+        inside = f"block {block}, " if recipe.blocks > 1 else ""
+        for step in recipe.stages:
+            if isinstance(step, Pool2D) and step.repeat > 1:
+                for i in range(1, step.repeat + 1):
+                    yield step, f"{inside}repeat {i}"
+            else:
+                name = {"conv2d": "filter", "relu": "detect"}.get(step.op, "pooling")
+                yield step, inside + name
+
+
+def plan(recipe: Recipe, shape: Pair, channels: int = 1, dtype: Any = np.uint8) -> list[Placed]:
+    """Place every step of a recipe on a picture of `shape`: all sizes, before a pixel is read.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    shape : (height, width)
+        Of the picture before `Recipe.resize`.
+    channels : int
+    dtype : numpy dtype
+        Of the picture.
+
+    Raises
+    ------
+    SizeError
+        A window does not fit its map; the step is named.
+
+    Examples
+    --------
+    >>> from poolcli import recipe
+    >>> [placed.shape for placed in plan(recipe(recipe="kaggle-exercise"), (300, 451))]
+    [(398, 398), (398, 398), (199, 199)]
+    """
+    shape = recipe.resize or shape
+    values = Values.of(np.dtype(dtype))
+    planes = strips.group_size(channels, shape[1], values.dtype.itemsize)
+    field, jump = (1, 1), (1.0, 1.0)
+    placed: list[Placed] = []
+    for step, label in expanded(recipe):
+        try:
+            stages = tuple(step.place(shape, values, planes))
+        except SizeError as error:
+            msg = f"{label}: {error}"
+            raise SizeError(msg) from None
+        for stage in stages:
+            field, jump = _grown(stage, field, jump)
+        repeats = step.repeat if isinstance(step, Pool2D) else 1
+        placed.append(Placed(step, label, repeats, stages, field, jump))
+        shape, values = stages[-1].shape, stages[-1].values
+    return placed
+
+
+def _grown(stage: strips.Stage, field: Pair, jump: tuple[float, float]) -> tuple[Pair, tuple[float, float]]:
+    """Receptive field r += (extent - 1) * jump and jump *= stride, per axis (distill.pub/2019/computing-receptive-fields)."""
+    if isinstance(stage, BinomialStage):
+        extents, strides = (3, 3), stage.stride
+    elif (window := getattr(stage, "window", None)) is not None:
+        extents = (window.rows.extent, window.cols.extent)
+        strides = (window.rows.stride, window.cols.stride)
+    else:
+        return field, jump
+    grown = tuple(round(r + (e - 1) * j) for r, e, j in zip(field, extents, jump, strict=True))
+    steps = tuple(j * s for j, s in zip(jump, strides, strict=True))
+    return (grown[0], grown[1]), (steps[0], steps[1])
+
+
+def run(image: Any, recipe: Recipe | None = None, threads: int | None = None, statistics: bool = True) -> Result:  # noqa: FBT001, FBT002
+    """Take one picture through a recipe.
+
+    Parameters
+    ----------
+    image : path or array_like of shape (H, W) or (H, W, C)
+        A file that `poolcli run` reads, or an array: uint8 and uint16 are pictures (0…1 in the unit range), floats are
+        used as they are.
+    recipe : Recipe, optional
+        What to do; 2x2 max pooling by default. Made by `poolcli.recipe`.
+    threads : int, optional
+        The cores by default; the result does not depend on it.
+    statistics : bool
+        Whether `Result.stages` have minimum, maximum, mean and active share.
+
+    Returns
+    -------
+    Result
+        `output` is the final map as float32, (H, W) or (H, W, C).
+
+    Raises
+    ------
+    ImageError
+        The picture cannot be read.
+    SizeError
+        A window does not fit its map.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from poolcli import recipe
+    >>> result = run(np.arange(16, dtype=np.uint8).reshape(4, 4), recipe(range="byte"))
+    >>> result.output
+    array([[ 5.,  7.],
+           [13., 15.]], dtype=float32)
+    """
+    from poolcli.images import read
+
+    recipe = recipe or Recipe()
+    if not isinstance(recipe, Recipe):
+        msg = f"recipe of type {type(recipe).__name__}: a Recipe made by poolcli.recipe(...) expected"
+        raise OptionError(msg)
+    source = read.read if isinstance(image, str | os.PathLike) else read.from_array
+    picture = source(image, **reading(recipe))
+    return execute(picture, recipe, threads=threads, statistics=statistics)
+
+
+def reading(recipe: Recipe) -> dict[str, Any]:
+    """The keywords with which `images.read` reads a picture for this recipe."""
+    return {
+        "channels": recipe.channels,
+        "background": recipe.background,
+        "nan": recipe.nan,
+        "resize": recipe.resize,
+        "resize_filter": recipe.resize_filter,
+        "check": lambda height, width, channels: plan(recipe, (height, width), channels),
+    }
+
+
+def execute(  # noqa: PLR0913 - each asks for something else to be kept
+    picture: Picture,
+    recipe: Recipe,
+    *,
+    threads: int | None = None,
+    statistics: bool = True,
+    panel: int = 0,
+    keep_maps: bool = False,
+    indices: bool = False,
+) -> Result:
+    """Take a picture that has been read through a recipe.
+
+    Parameters
+    ----------
+    picture : Picture
+    recipe : Recipe
+    threads, statistics
+        As in `run`.
+    panel : int
+        Largest side of the maps kept for display; 0 keeps none.
+    keep_maps : bool
+        Keep every map whole in `Result.maps`.
+    indices : bool
+        Keep the winners' positions of the last pooling step.
+
+    Raises
+    ------
+    OptionError
+        Indices of a recipe whose last pooling step has no winners.
+    SizeError
+        A window does not fit its map.
+    """
+    values = picture.values
+    planes = values[None] if values.ndim == 2 else np.moveaxis(values, -1, 0)  # noqa: PLR2004 - (H, W)
+    placed = plan(recipe, (planes.shape[1], planes.shape[2]), len(planes), planes.dtype)
+    white, scale = _units(picture, recipe)
+    winners = _winners(placed, len(planes)) if indices else None
+
+    before = Values.of(planes.dtype)
+    maps = [_watch(None, (len(planes), *planes.shape[1:]), before, "mean", scale, statistics, panel, keep_maps)]
+    rule = _display_rule(placed)
+    for one in placed:
+        kind = "largest" if isinstance(one.step, Conv2D) else rule
+        maps += [None] * (len(one.stages) - 1)
+        maps.append(_watch(one, (len(planes), *one.shape), one.values, kind, scale, statistics, panel, keep_maps))
+
+    raw = np.empty((len(planes), *placed[-1].shape), placed[-1].values.dtype)
+    count = _cores() if threads is None else thread_count(threads)
+    strips.run(planes, [stage for one in placed for stage in one.stages], raw, threads=count, watcher=Watch(maps))
+
+    seen = iter(m for m in maps if m is not None)
+    first = next(seen)
+    input_stage = Stage(
+        "input", "Input", "input", {}, (planes.shape[1], planes.shape[2]), (1, 1), (1.0, 1.0),
+        first.statistics.result(scale) if first.statistics else None,
+        first.display.result(scale) if first.display else None,
+    )  # fmt: skip
+    stages, copies = [], {"input": first.copy}
+    for number, (one, look) in enumerate(zip(placed, seen, strict=True), 1):
+        stages.append(_described(one, look, scale))
+        copies[f"{number}-{one.step.op}"] = look.copy
+    return Result(
+        recipe=recipe,
+        source=picture.source,
+        channels=len(planes),
+        input=input_stage,
+        stages=tuple(stages),
+        raw=_last(raw, values.ndim),
+        scale=scale,
+        white=white,
+        depth=picture.depth,
+        notes=picture.notes,
+        indices=None if winners is None else _last(winners, values.ndim),
+        maps={name: _last(copy.values, values.ndim) for name, copy in copies.items() if copy is not None},
+    )
+
+
+def _last(planes: np.ndarray[Any, Any], ndim: int) -> np.ndarray[Any, Any]:
+    return planes[0] if ndim == 2 else np.ascontiguousarray(np.moveaxis(planes, 0, -1))  # noqa: PLR2004 - (H, W)
+
+
+def _units(picture: Picture, recipe: Recipe) -> tuple[float, float]:
+    """The raw value of white, and what raw values are multiplied by to be in the recipe's range."""
+    full = 255.0 if recipe.range == "byte" else 1.0
+    if picture.depth is None:
+        return full, 1.0
+    white = float((1 << picture.depth) - 1)
+    return white, full / white
+
+
+def _display_rule(placed: list[Placed]) -> str:
+    kinds = [one.step.kind for one in placed if isinstance(one.step, Pool)]
+    return POOLS[kinds[-1]].display if kinds else "max"
+
+
+def _winners(placed: list[Placed], planes: int) -> Any:
+    last = next((one for one in reversed(placed) if isinstance(one.step, Pool)), None)
+    stage = last.stages[-1] if last else None
+    if not isinstance(stage, PoolStage) or stage.kind.winner is None:
+        names = " or ".join(name for name, pool in POOLS.items() if pool.winner)
+        msg = f"indices of {last.step.kind if last and isinstance(last.step, Pool) else 'no'} pooling: {names} expected"
+        raise OptionError(msg)
+    stage.indices = np.empty((planes, *stage.shape), np.int64)
+    return stage.indices
+
+
+def _watch(  # noqa: PLR0913 - private
+    placed: Placed | None,
+    shape: tuple[int, int, int],
+    values: Values,
+    rule: str,
+    scale: float,
+    statistics: bool,  # noqa: FBT001
+    panel: int,
+    keep: bool,  # noqa: FBT001
+) -> MapWatch:
+    # Of several repeats only the last is drawn.
+    drawn = panel > 0 and (placed is None or placed.repeats == 1 or placed.label.endswith(f"repeat {placed.repeats}"))
+    return MapWatch(
+        MapStatistics(shape, values) if statistics else None,
+        MapDisplay(shape, values, panel, rule) if drawn else None,
+        MapCopy(shape, scale) if keep else None,
+    )
+
+
+def _described(one: Placed, look: MapWatch, scale: float) -> Stage:
+    window = getattr(one.stages[0], "window", None)
+    parameters = {**one.step.settings()}
+    if window is not None:
+        parameters["pads"] = window.pads
+    return Stage(
+        one.step.op, one.step.title, one.label, parameters, one.shape, one.receptive_field, one.total_stride,
+        look.statistics.result(scale) if look.statistics else None,
+        look.display.result(scale) if look.display else None,
+    )  # fmt: skip
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,193 @@
+"""The written forms of sizes, paddings and kernels: what an option, a recipe file and a keyword may all say.
+
+Sizes are height x width: ``3x2`` is three rows by two columns. Every function also takes the value itself.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poolcli.errors import OptionError
+from poolcli.ops.kernels import KERNELS, weights_of
+from poolcli.ops.windows import is_whole, padding_pairs, pair
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from poolcli.ops.windows import Padding, Pair
+
+Rows = tuple[tuple[float, ...], ...]
+
+KERNEL_FILES = (".txt", ".csv", ".npy")
+_SIZE = re.compile(r"(\d+)(?:x(\d+))?")
+_OUTPUT_SIZE = re.compile(r"(\d+|-)x(\d+|-)")
+_ROWS = re.compile(r"[-+.\d;,\seE]+")
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """`, did you mean 'size'?`, or what there is when nothing is near."""
+    from difflib import get_close_matches
+
+    known = list(known)
+    near = get_close_matches(name, known, 1)
+    return f", did you mean {near[0]!r}?" if near else f": one of {', '.join(known)} expected"
+
+
+def size_pair(name: str, value: Any, minimum: int = 1) -> Pair:
+    """``3``, ``"3"``, ``"3x2"`` or ``(3, 2)`` as (height, width).
+
+    Raises
+    ------
+    OptionError
+
+    Examples
+    --------
+    >>> size_pair("size", "3x2")
+    (3, 2)
+    """
+    if isinstance(value, str):
+        match = _SIZE.fullmatch(value.strip())
+        if not match:
+            msg = f"{name} {value!r}: N or HEIGHTxWIDTH expected, whole numbers of at least {minimum}"
+            raise OptionError(msg)
+        height = int(match[1])
+        value = (height, int(match[2] or height))
+    return pair(name, value, minimum)
+
+
+def output_size_pair(value: Any) -> tuple[int | None, int | None]:
+    """``7``, ``"7x5"``, ``"-x7"`` or ``(None, 7)`` as (height, width), None for an axis that is kept.
+
+    Raises
+    ------
+    OptionError
+
+    Examples
+    --------
+    >>> output_size_pair("-x7")
+    (None, 7)
+    """
+    parts = value
+    if isinstance(value, str):
+        match = _OUTPUT_SIZE.fullmatch(value.strip())
+        whole = re.fullmatch(r"\d+", value.strip())
+        parts = tuple(None if g == "-" else int(g) for g in match.groups()) if match else (int(value),) * 2 if whole else None
+    elif is_whole(value):
+        parts = (value, value)
+    elif isinstance(value, tuple | list):
+        parts = tuple(None if v in (None, "-") else v for v in value)
+    ok = isinstance(parts, tuple) and len(parts) == 2 and all(v is None or (is_whole(v) and v >= 1) for v in parts)  # noqa: PLR2004
+    if not ok:
+        msg = f"output size {value!r}: HEIGHTxWIDTH of at least 1 expected, - keeps an axis: -x7"
+        raise OptionError(msg)
+    return parts  # type: ignore[return-value]
+
+
+def padding_value(name: str, value: Any) -> Padding:
+    """``"same"``, ``"1"``, ``"1x2"``, ``"1,1,2,2"`` (top, bottom, left, right) or any value of `padding_pairs`.
+
+    Raises
+    ------
+    OptionError
+
+    Examples
+    --------
+    >>> padding_value("padding", "0,1,0,1")
+    ((0, 1), (0, 1))
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        sides = re.fullmatch(r"(\d+),(\d+),(\d+),(\d+)", text)
+        size = _SIZE.fullmatch(text)
+        if sides:
+            top, bottom, left, right = map(int, sides.groups())
+            value = ((top, bottom), (left, right))
+        elif size:
+            value = (int(size[1]), int(size[2] or size[1]))
+        elif text not in ("valid", "same", "same-lower"):
+            msg = f"{name} {value!r}: valid, same, same-lower, N, HEIGHTxWIDTH or TOP,BOTTOM,LEFT,RIGHT expected"
+            raise OptionError(msg)
+        else:
+            value = text
+    return padding_pairs(name, value)
+
+
+def kernel_value(value: Any) -> str | Rows:
+    """A kernel's name, or its weights as rows of floats.
+
+    Parameters
+    ----------
+    value : str, path or rows of numbers
+        A name of `KERNELS`; a ``.txt``, ``.csv`` or ``.npy`` file; or rows: ``"-1 -1 -1; -1 8 -1; -1 -1 -1"``.
+
+    Raises
+    ------
+    OptionError
+        None of these, or weights that are no finite rectangle of numbers.
+
+    Examples
+    --------
+    >>> kernel_value("1 2; 3 4")
+    ((1.0, 2.0), (3.0, 4.0))
+    """
+    if isinstance(value, Path):
+        return _kernel_file(value)
+    if not isinstance(value, str):
+        return _rows(weights_of(value))
+    if value in KERNELS:
+        return value
+    if Path(value).suffix.lower() in KERNEL_FILES:
+        return _kernel_file(Path(value))
+    if _ROWS.fullmatch(value):
+        return _parsed(value, f"kernel {value!r}")
+    msg = f"kernel {value!r}{suggestion(value, KERNELS)}"
+    if "did you mean" not in msg:
+        msg += f'; also a {", ".join(KERNEL_FILES)} file, or rows such as "0 1; 1 0"'
+    raise OptionError(msg)
+
+
+def _kernel_file(path: Path) -> Rows:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        msg = f"kernel {str(path)!r}: {error.strerror}"
+        raise OptionError(msg) from None
+    if data.startswith(b"\x93NUMPY"):
+        try:
+            weights = np.load(io.BytesIO(data), allow_pickle=False)
+        except (ValueError, OSError, EOFError) as error:
+            msg = f"kernel {str(path)!r}: {str(error).splitlines()[0]}; a .npy array of shape (height, width) expected"
+            raise OptionError(msg) from None
+        if weights.ndim != 2 or weights.dtype.kind not in "biuf":  # noqa: PLR2004
+            msg = f"kernel {str(path)!r}: {weights.dtype} of shape {weights.shape}: numbers of shape (height, width) expected"
+            raise OptionError(msg)
+        return _rows(weights_of(weights))
+    text = data.decode("utf-8", "replace").removeprefix("\ufeff")
+    lines = [line.split("#")[0].strip().rstrip(",;") for line in text.splitlines()]
+    return _parsed(";".join(line for line in lines if line), f"kernel {str(path)!r}")
+
+
+def _parsed(text: str, what: str) -> Rows:
+    rows = [re.split(r"[,\s]+", row.strip().strip(",")) for row in text.strip().strip(";").split(";")]
+    try:
+        numbers = [[float(cell) for cell in row] for row in rows]
+    except ValueError as error:
+        bad = str(error).rsplit(":", 1)[-1].strip()
+        msg = f"{what}: {bad} is no number; rows of numbers separated by ; expected, all of one length"
+        raise OptionError(msg) from None
+    lengths = [len(row) for row in numbers]
+    if len(set(lengths)) != 1:
+        msg = f"{what}: rows of {', '.join(map(str, lengths))} numbers; all rows of one length expected"
+        raise OptionError(msg)
+    return _rows(weights_of(numbers))
+
+
+def _rows(weights: NDArray[np.float64]) -> Rows:
+    return tuple(tuple(float(v) for v in row) for row in weights)

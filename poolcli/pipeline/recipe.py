@@ -1,0 +1,201 @@
+"""Recipes: everything that decides a result's pixels, as one frozen value.
+
+A recipe is an ordered list of steps and the few settings of how the picture is read. It is read from TOML and JSON
+and from results that carry it, written as JSON, and named by a hash that is the same wherever the pixels are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from dataclasses import dataclass, field, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from poolcli.errors import ImageError, OptionError
+from poolcli.ops.kernels import weights_of
+from poolcli.pipeline.forms import size_pair, suggestion
+from poolcli.pipeline.steps import Conv2D, Pool2D, Step, check_keys, step_from, whole
+
+CHOICES = {
+    "channels": ("gray", "each"),
+    "range": ("unit", "byte"),
+    "resize_filter": ("bilinear", "bicubic", "lanczos", "box", "nearest"),
+    "nan": ("error", "zero"),
+}
+"""Settings that are one of a few words."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is done to a picture.
+
+    Attributes
+    ----------
+    stages : tuple of Step
+        In order; the whole list `blocks` times.
+    channels, range, resize, resize_filter, background, nan
+        How the picture is read, as the options of the same names say.
+    name, summary : str
+        Of a recipe that has them; they change no pixel and no hash.
+    """
+
+    stages: tuple[Step, ...] = (Pool2D(),)
+    blocks: int = 1
+    channels: str = "gray"
+    range: str = "unit"
+    resize: tuple[int, int] | None = None
+    resize_filter: str = "bilinear"
+    background: str = "white"
+    nan: str = "error"
+    name: str = field(default="", compare=False)
+    summary: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        whole("blocks", self.blocks)
+        if self.resize is not None:
+            object.__setattr__(self, "resize", size_pair("resize", self.resize))
+        for key, words in CHOICES.items():
+            value = getattr(self, key)
+            if value not in words:
+                msg = f"{key.replace('_', ' ')} {value!r}: {' or '.join(words)} expected"
+                raise OptionError(msg)
+        if not isinstance(self.background, str):
+            msg = f"background {self.background!r}: the name of a colour or #rrggbb expected"
+            raise OptionError(msg)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as JSON can hold it; `recipe_from` reads it back."""
+        plain: dict[str, Any] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name == "stages":
+                plain["stages"] = [{"op": step.op, **step.settings()} for step in value]
+            elif value not in (None, ""):
+                plain[item.name] = list(value) if isinstance(value, tuple) else value
+        return plain
+
+    def to_json(self) -> str:
+        """The recipe as the text of a JSON file."""
+        return json.dumps(self.to_dict(), indent=2) + "\n"
+
+    @property
+    def hash(self) -> str:
+        """16 hexadecimal digits, equal for recipes that do the same.
+
+        A kernel counts by its weights, however it was named; a stride that was not given counts as the size.
+        """
+        plain = self.to_dict()
+        plain.pop("name", None)
+        plain.pop("summary", None)
+        for step, settings in zip(self.stages, plain["stages"], strict=True):
+            if isinstance(step, Conv2D):
+                settings["kernel"] = weights_of(step.kernel).tolist()
+            if isinstance(step, Pool2D):
+                settings["stride"] = list(step.stride or step.size)
+        text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def recipe_from(mapping: Any) -> Recipe:
+    """Make a recipe from what a TOML or JSON file holds.
+
+    Raises
+    ------
+    OptionError
+        An unknown key, a missing list of stages, or a setting that is wrong; the stage is named.
+    """
+    if isinstance(mapping, dict) and "recipe" in mapping and "stages" not in mapping:
+        mapping = mapping["recipe"]  # a result's own text: the recipe beside the version and the source
+    if not isinstance(mapping, dict):
+        msg = f"recipe of type {type(mapping).__name__}: a table with a list of stages expected"
+        raise OptionError(msg)
+    settings = dict(mapping)
+    check_keys(settings, [item.name for item in fields(Recipe)])
+    entries = settings.pop("stages", None)
+    if not isinstance(entries, list) or not entries:
+        msg = "recipe without stages: a list of at least one stage expected"
+        raise OptionError(msg)
+    stages = []
+    for number, entry in enumerate(entries, 1):
+        try:
+            stages.append(step_from(entry))
+        except OptionError as error:
+            msg = f"stage {number}: {error}"
+            raise OptionError(msg) from None
+    if isinstance(settings.get("resize"), list):
+        settings["resize"] = tuple(settings["resize"])
+    return Recipe(stages=tuple(stages), **settings)
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with poolcli."""
+    folder = resources.files("poolcli.pipeline") / "recipes"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load(source: Any) -> Recipe:
+    """Read a recipe: by name, from a TOML or JSON file, or from a result that carries one.
+
+    Raises
+    ------
+    OptionError
+        No such name or file, no recipe in it, or a recipe that is wrong; the source stands first.
+    """
+    if isinstance(source, Recipe):
+        return source
+    if isinstance(source, dict):
+        return recipe_from(source)
+    names = recipe_names()
+    if isinstance(source, str) and source in names:
+        text = (resources.files("poolcli.pipeline") / "recipes" / f"{source}.toml").read_text("utf-8")
+        return recipe_from({"name": source, **tomllib.loads(text)})
+    path = Path(source)
+    try:
+        return recipe_from(_parsed(path))
+    except FileNotFoundError:
+        hint = suggestion(str(source), names) if len(path.parts) == 1 and not path.suffix else f"; names: {', '.join(names)}"
+        msg = f"recipe {str(source)!r}: no such recipe or file{hint}"
+        raise OptionError(msg) from None
+    except OSError as error:
+        msg = f"recipe {str(source)!r}: {error.strerror}"
+        raise OptionError(msg) from None
+    except OptionError as error:
+        msg = f"recipe {str(source)!r}: {error}"
+        raise OptionError(msg) from None
+
+
+def _parsed(path: Path) -> Any:
+    with path.open("rb") as file:
+        head = file.read(4096)
+    # A picture begins with bytes that are no text; TOML and JSON have no NUL and are UTF-8.
+    try:
+        if b"\0" in head:
+            raise UnicodeError  # noqa: TRY301 - one way for both signs of a binary file
+        text = path.read_text("utf-8-sig")
+    except UnicodeError:
+        return _carried(path)
+    try:
+        return json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
+    except ValueError as error:
+        msg = f"neither TOML nor JSON: {str(error).splitlines()[0]}"
+        raise OptionError(msg) from None
+
+
+def _carried(path: Path) -> Any:
+    from poolcli.images.read import embedded_recipe
+
+    try:
+        text = embedded_recipe(path)
+    except ImageError as error:
+        raise OptionError(str(error)) from None
+    if text is None:
+        msg = "this picture carries no recipe; a TOML or JSON file, or a result of poolcli, expected"
+        raise OptionError(msg)
+    try:
+        return json.loads(text)
+    except ValueError:
+        msg = "the recipe in this picture is damaged"
+        raise OptionError(msg) from None

@@ -1,0 +1,193 @@
+"""Taps: what is seen of the maps while they flow by. Statistics, a reduced copy for display, whole maps on request.
+
+A map's rows reach the taps of several bands, each row once. Sums are kept per row and added in row order at the end, and
+everything else is a maximum, a minimum or a count, so the number of threads changes no digit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poolcli.pipeline.result import Display, Statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from poolcli.ops.strips import Tap, Values
+    from poolcli.ops.windows import Pair
+
+SAMPLE_CELLS = 1 << 18
+"""About how many values the sample of a map holds."""
+
+
+class MapStatistics:
+    """Minimum, maximum, mean and active share of one map of shape (planes, H, W)."""
+
+    def __init__(self, shape: tuple[int, int, int], values: Values) -> None:
+        planes, height, width = shape
+        self._whole = values.whole and values.dtype.itemsize <= 4  # noqa: PLR2004 - a row's sum fits 64 bits
+        self._sums = np.zeros((planes, height))
+        self._low = np.zeros((planes, height), values.dtype)
+        self._high = np.zeros((planes, height), values.dtype)
+        self._active = np.zeros((planes, height), np.int64)
+        self._cells = planes * height * width
+
+    def see(self, group: slice, strip: NDArray[Any], first: int) -> None:
+        rows = group, slice(first, first + strip.shape[1])
+        strip.min(axis=-1, out=self._low[rows])
+        strip.max(axis=-1, out=self._high[rows])
+        if self._whole:
+            self._sums[rows] = np.add.reduce(strip, axis=-1, dtype=np.int64)
+        else:
+            self._sums[rows] = np.add.reduce(np.ascontiguousarray(strip, np.float64), axis=-1)
+        self._active[rows] = np.count_nonzero(strip > 0, axis=-1)
+
+    def result(self, scale: float) -> Statistics:
+        """In units of the output."""
+        unit = np.float32(scale)
+        return Statistics(
+            min=float(np.float32(self._low.min()) * unit),
+            max=float(np.float32(self._high.max()) * unit),
+            mean=float(self._sums.sum() * scale / self._cells),
+            active=float(self._active.sum() / self._cells),
+        )
+
+
+class MapDisplay:
+    """One map reduced to at most `panel` cells a side, by `rule`; and every k-th row of it."""
+
+    def __init__(self, shape: tuple[int, int, int], values: Values, panel: int, rule: str) -> None:
+        planes, height, width = shape
+        self.rule = rule
+        self.factor = f = max(1, -(-max(height, width) // panel))
+        self._columns = np.arange(0, width, f)
+        cells = (planes, -(-height // f), len(self._columns))
+        self._every = max(1, -(-planes * height * width // SAMPLE_CELLS))
+        self._sample = np.zeros((planes, -(-height // self._every), width), values.dtype)
+        self._shape = shape
+        self._folds: dict[np.ufunc, NDArray[Any]] = {}
+        self._rowwise = False
+        if f == 1 or rule == "subsample":
+            self._plain = np.zeros(cells, values.dtype)
+        elif rule == "mean":
+            # Float sums depend on their order, so each row keeps its own until all are there.
+            self._rowwise = not values.whole
+            self._folds = {np.add: np.zeros((planes, height, cells[2]) if self._rowwise else cells)}
+        else:
+            wanted = {"max": (np.maximum,), "min": (np.minimum,), "largest": (np.maximum, np.minimum)}[rule]
+            self._folds = {op: np.zeros(cells, values.dtype) for op in wanted}
+        self._begun = np.zeros(cells[:2], bool)
+        self._lock = Lock()  # two bands may meet in one cell
+
+    def see(self, group: slice, strip: NDArray[Any], first: int) -> None:
+        f, rows = self.factor, np.arange(first, first + strip.shape[1])
+        sampled = rows[rows % self._every == 0]
+        self._sample[group, sampled // self._every] = strip[:, sampled - first]
+        if not self._folds:
+            kept = rows[rows % f == 0]
+            self._plain[group, kept // f] = strip[:, kept - first][..., ::f]
+            return
+        if self._rowwise:
+            part = np.add.reduceat(strip, self._columns, axis=2, dtype=np.float64)
+            self._folds[np.add][group, first : first + strip.shape[1]] = part
+            return
+        starts = np.unique(np.concatenate(([first], rows[rows % f == 0])))
+        cells = starts // f
+        parts = []
+        for op, held in self._folds.items():
+            part = op.reduceat(strip, starts - first, axis=1, dtype=held.dtype)
+            parts.append((op, held, op.reduceat(part, self._columns, axis=2)))
+        with self._lock:
+            begun = self._begun[group, cells][..., None]
+            for op, held, part in parts:
+                held[group, cells] = np.where(begun, op(held[group, cells], part), part)
+            self._begun[group, cells] = True
+
+    def result(self, scale: float) -> Display:
+        """In units of the output."""
+        unit = np.float32(scale)
+        if not self._folds:
+            values = self._plain.astype(np.float32)
+        elif self.rule == "mean":
+            _, height, width = self._shape
+            starts = np.arange(0, height, self.factor)
+            rows = np.diff(np.append(starts, height))
+            cols = np.diff(np.append(self._columns, width))
+            sums = self._folds[np.add]
+            if self._rowwise:
+                sums = np.add.reduceat(sums, starts, axis=1)
+            values = (sums / (rows[:, None] * cols)).astype(np.float32)
+        elif self.rule == "largest":
+            high = self._folds[np.maximum].astype(np.float32)
+            low = self._folds[np.minimum].astype(np.float32)
+            values = np.where(high >= -low, high, low)
+        else:
+            (held,) = self._folds.values()
+            values = held.astype(np.float32)
+        planes = np.moveaxis(values * unit, 0, -1)
+        return Display(
+            planes[..., 0] if planes.shape[-1] == 1 else planes,
+            self.factor,
+            self.rule,
+            self._sample.astype(np.float32).ravel() * unit,
+        )
+
+
+class MapCopy:
+    """The whole map, float32, in units of the output."""
+
+    def __init__(self, shape: tuple[int, int, int], scale: float) -> None:
+        self.values = np.empty(shape, np.float32)
+        self._unit = np.float32(scale)
+
+    def see(self, group: slice, strip: NDArray[Any], first: int) -> None:
+        rows = self.values[group, first : first + strip.shape[1]]
+        rows[...] = strip
+        np.multiply(rows, self._unit, out=rows)
+
+
+@dataclass
+class MapWatch:
+    """Everything that is to be seen of one map."""
+
+    statistics: MapStatistics | None = None
+    display: MapDisplay | None = None
+    copy: MapCopy | None = None
+
+    @property
+    def looks(self) -> list[Any]:
+        return [look for look in (self.statistics, self.display, self.copy) if look is not None]
+
+
+class BandTap:
+    """The rows of one map that a band owns, shown to those who look."""
+
+    def __init__(self, looks: Sequence[Any], group: slice, share: Pair) -> None:
+        self._looks = looks
+        self._group = group
+        self._from, self._to = share
+
+    def watch(self, strip: NDArray[Any], first: int) -> None:
+        lo, hi = max(first, self._from), min(first + strip.shape[1], self._to)
+        if lo < hi:
+            for look in self._looks:
+                look.see(self._group, strip[:, lo - first : hi - first], lo)
+
+
+class Watch:
+    """The maps of a run, input first (a `strips.Watcher`); None for a map that nobody looks at."""
+
+    def __init__(self, maps: Sequence[MapWatch | None]) -> None:
+        self._maps = maps
+
+    def taps(self, group: slice, shares: Sequence[Pair]) -> Sequence[Tap | None]:
+        return [
+            BandTap(one.looks, group, share) if one is not None and one.looks else None
+            for one, share in zip(self._maps, shares, strict=True)
+        ]
