@@ -27,7 +27,7 @@ def real(x: ArrayLike) -> NDArray[Any]:
         msg = f"array of {array.dtype}: real numbers expected (bool, integers or floats)"
         raise OptionError(msg)
     native = array.dtype.newbyteorder("=")
-    if native.itemsize > 8:  # noqa: PLR2004 - float64 is the widest type the frameworks know
+    if native.itemsize > 8:
         native = np.dtype(np.float64)
     return array.astype(native, copy=False)
 
@@ -41,7 +41,7 @@ def planes_of(x: ArrayLike) -> tuple[NDArray[Any], tuple[int, ...]]:
         Fewer than two axes, an empty plane, or values that are not real numbers.
     """
     array = real(x)
-    if array.ndim < 2 or not array.shape[-1] or not array.shape[-2]:  # noqa: PLR2004 - a plane has two axes
+    if array.ndim < 2 or not array.shape[-1] or not array.shape[-2]:
         msg = f"array of shape {array.shape}: (..., H, W) with at least one row and one column expected"
         raise OptionError(msg)
     return array.reshape(math.prod(array.shape[:-2]), *array.shape[-2:]), array.shape[:-2]

@@ -14,7 +14,7 @@ import numpy as np
 from poolcli.ops import arrays
 from poolcli.ops.kernels import weights_of
 from poolcli.ops.strips import Scratch, Values, chunk_rows, group_size, run
-from poolcli.ops.windows import padding_pairs, pair, sliding_window
+from poolcli.ops.windows import Axis, padding_pairs, pair, sliding_window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from poolcli.ops.strips import Rows
-    from poolcli.ops.windows import Axis, Padding, Pair, Window
+    from poolcli.ops.windows import AdaptiveAxis, Padding, Pair, Window
 
 FLOAT32_TAPS = 32
 """Kernels of more weights are summed in float64: their rounding would otherwise show in the sixth digit."""
@@ -35,7 +35,7 @@ def filtered_values(before: Values, weights: NDArray[np.float64]) -> Values:
         values = Values.integers(min(0, sum(e[0] for e in ends)), max(0, sum(e[1] for e in ends)))
         if values.whole:
             return values
-    wide = before.dtype.itemsize > 4 or weights.size > FLOAT32_TAPS  # noqa: PLR2004 - beyond float32
+    wide = before.dtype.itemsize > 4 or weights.size > FLOAT32_TAPS
     return Values(np.dtype(np.float64 if wide else np.float32))
 
 
@@ -79,15 +79,18 @@ class ConvStage:
                 for j, (out_cols, in_cols) in columns.items():
                     weight = self.weights[i, j]
                     if weight:
-                        started = _add(acc, product, (out_rows, out_cols), cells[:, in_rows, in_cols], weight, started=started)
+                        started = _add(
+                            acc, product, (out_rows, out_cols), cells[:, in_rows, in_cols], weight, started=started
+                        )
             if not started:
                 acc.fill(0)
             yield acc
         rows.drain()
 
 
-def _numbered(axis: Axis, a: int, b: int, first: int) -> Iterator[tuple[int, tuple[slice, slice]]]:
+def _numbered(axis: Axis | AdaptiveAxis, a: int, b: int, first: int) -> Iterator[tuple[int, tuple[slice, slice]]]:
     """Taps that read real cells for some output, with their place in the kernel."""
+    assert isinstance(axis, Axis)  # kernels slide
     for i in range(axis.size):
         one = axis.tap(i, a, b, first)
         if one is not None:
@@ -103,7 +106,7 @@ def _add(
     *,
     started: bool,
 ) -> bool:
-    """acc += weight * cells, where `acc` may not have been started."""
+    """Add weight * cells to `acc`, which may not have been started."""
     scale = acc.dtype.type(weight)
     if not started:
         if cells.shape == acc.shape:
@@ -187,7 +190,7 @@ def convolution(kernel: Any, stride: Any = 1, padding: Any = "same", dilation: A
     )
 
 
-def conv2d(  # noqa: PLR0913 - the field's own list of settings
+def conv2d(
     x: ArrayLike,
     kernel: Any,
     stride: int | Pair = 1,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from poolcli.errors import OptionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _LESSON = "Kaggle computer-vision course, visiontools.py"
 
@@ -33,12 +35,14 @@ class Kernel:
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        """ndarray of shape (h, w), float64."""
+        """The weights as an ndarray of shape (h, w), float64."""
         return np.array(self.rows, np.float64) / self.divisor
 
 
 KERNELS: dict[str, Kernel] = {
-    "edge": Kernel(((-1, -1, -1), (-1, 8, -1), (-1, -1, -1)), "outlines in every direction; flat areas become 0", _LESSON),
+    "edge": Kernel(
+        ((-1, -1, -1), (-1, 8, -1), (-1, -1, -1)), "outlines in every direction; flat areas become 0", _LESSON
+    ),
     "emboss": Kernel(((-2, -1, 0), (-1, 1, 1), (0, 1, 2)), "relief lit from the lower right", _LESSON),
     "sharpen": Kernel(((0, -1, 0), (-1, 5, -1), (0, -1, 0)), "the picture plus its edges", _LESSON),
     "blur": Kernel(((1, 2, 1), (2, 4, 2), (1, 2, 1)), "binomial smoothing", _LESSON, divisor=16),
@@ -47,7 +51,9 @@ KERNELS: dict[str, Kernel] = {
     "sobel-bottom": Kernel(((-1, -2, -1), (0, 0, 0), (1, 2, 1)), "brighter below than above", _LESSON),
     "sobel-left": Kernel(((1, 0, -1), (2, 0, -2), (1, 0, -1)), "brighter left than right", "Sobel & Feldman, 1968"),
     "sobel-right": Kernel(((-1, 0, 1), (-2, 0, 2), (-1, 0, 1)), "brighter right than left", "Sobel & Feldman, 1968"),
-    "laplacian": Kernel(((0, 1, 0), (1, -4, 1), (0, 1, 0)), "second derivative, four neighbours", "discrete Laplace operator"),
+    "laplacian": Kernel(
+        ((0, 1, 0), (1, -4, 1), (0, 1, 0)), "second derivative, four neighbours", "discrete Laplace operator"
+    ),
     "identity": Kernel(((0, 0, 0), (0, 1, 0), (0, 0, 0)), "leaves the picture as it is", "unit impulse"),
 }
 
@@ -83,10 +89,12 @@ def weights_of(kernel: Any) -> NDArray[np.float64]:
         weights = np.array(kernel, np.float64)
     except (TypeError, ValueError):
         weights = np.empty(0)
-    if weights.ndim != 2 or weights.size == 0:  # noqa: PLR2004 - a kernel has two axes
+    if weights.ndim != 2 or weights.size == 0:
         msg = f"kernel {kernel!r}: rows of numbers, all of one length, expected"
         raise OptionError(msg)
     if not np.isfinite(weights).all():
-        msg = f"kernel with {np.count_nonzero(~np.isfinite(weights))} values that are not finite: finite numbers expected"
+        msg = (
+            f"kernel with {np.count_nonzero(~np.isfinite(weights))} values that are not finite: finite numbers expected"
+        )
         raise OptionError(msg)
     return weights

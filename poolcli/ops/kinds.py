@@ -15,7 +15,7 @@ import numpy as np
 
 from poolcli.errors import OptionError
 from poolcli.ops.strips import Values
-from poolcli.ops.view import EXACT_CELLS, View, highest, lowest
+from poolcli.ops.view import View, highest, lowest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Reducer = Callable[[View, float], NDArray[Any]]
+
+LARGE_WINDOW = 1024
+"""Windows of more cells are better taken one by one than cell by cell."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class Pool:
 # -- what the result holds ------------------------------------------------------------------------------
 
 
-def _same(values: Values, cells: int) -> Values:  # noqa: ARG001
+def _same(values: Values, _: int) -> Values:
     return values
 
 
@@ -94,7 +97,7 @@ def _real(values: Values, cells: int) -> Values:
 
     A mean of integers whose sum fits 24 bits is rounded once in float32; larger sums stay float64 until the end.
     """
-    wide = values.dtype.itemsize > 4 and not values.whole  # noqa: PLR2004
+    wide = values.dtype.itemsize > 4 and not values.whole
     if values.low is not None and values.high is not None:
         wide = max(abs(values.low), abs(values.high)) * cells >= 1 << 24
     return Values(np.dtype(np.float64 if wide else np.float32))
@@ -106,13 +109,13 @@ def _sums(values: Values, cells: int) -> Values:
     return _real(values, cells)
 
 
-def _span(values: Values, cells: int) -> Values:  # noqa: ARG001
+def _span(values: Values, _: int) -> Values:
     if values.low is None or values.high is None or values.dtype.kind == "b":
         return values
     span = values.high - values.low
     if span <= np.iinfo(values.dtype).max:
         return Values(values.dtype, 0, span)
-    return Values(np.dtype(f"i{2 * values.dtype.itemsize}" if values.dtype.itemsize < 8 else "u8"), 0, span)  # noqa: PLR2004
+    return Values(np.dtype(f"i{2 * values.dtype.itemsize}" if values.dtype.itemsize < 8 else "u8"), 0, span)
 
 
 # -- reducers -------------------------------------------------------------------------------------------
@@ -157,26 +160,22 @@ def _rms(view: View, _: float) -> NDArray[Any]:
 
 
 def _std(view: View, _: float) -> NDArray[Any]:
+    # Always from the deviations: sums of squares lose their digits where the mean is large.
+    if view.window.cells > LARGE_WINDOW:
+        result = np.empty(view.shape)
+        for (i, j), cells in view.each():
+            result[:, i, j] = np.std(cells, axis=(1, 2), dtype=np.float64)
+        return result
     counts = view.counts()
-    if view.values.whole:
-        total = view.total().astype(np.float64)
-        return np.sqrt(np.maximum(_squares(view) * counts - total * total, 0)) / counts
-    if view.window.cells <= EXACT_CELLS:
-        mean = view.fold(np.add, dtype=np.float64) / counts
-        acc = np.zeros(view.shape)
-        for where, cells in view.taps():
-            acc[where] += np.square(cells - mean[where])
-        return np.sqrt(acc / counts)
-    # One pass is enough for large windows when the values are first moved near zero.
-    centre = np.float64(np.mean(view.block, dtype=np.float64))
-    total = view.fold(np.add, dtype=np.float64, prepare=lambda cells: cells - centre)
-    squares = view.fold(np.add, dtype=np.float64, prepare=lambda cells: np.square(cells - centre))
-    mean = total / counts
-    return np.sqrt(np.maximum(squares / counts - mean * mean, 0))
+    mean = view.fold(np.add, dtype=np.float64) / counts
+    squares = np.zeros(view.shape)
+    for where, cells in view.taps():
+        squares[where] += np.square(cells - mean[where])
+    return np.sqrt(squares / counts)
 
 
 def _lp(view: View, p: float) -> NDArray[Any]:
-    if p == 2:  # noqa: PLR2004
+    if p == 2:
         return np.sqrt(_squares(view))
     if math.isinf(p):
         return view.fold(np.maximum, 0, dtype=np.float64, prepare=_magnitude)
@@ -195,32 +194,39 @@ def _magnitude(cells: NDArray[Any]) -> NDArray[Any]:
     return np.abs(cells.astype(np.float64))
 
 
-def _percentile(view: View, q: float) -> NDArray[Any]:
+def _neighbours(view: View, q: float) -> tuple[NDArray[Any], NDArray[Any], Any]:
+    """The cells on either side of percentile q of each window, float64, and how far between them it lies.
+
+    Where a window holds a NaN, both are NaN.
+    """
     counts = view.counts()
     nan = view.nan_windows()
     stack = view.gathered()
     position = np.multiply(q / 100, np.subtract(counts, 1))
-    below = np.floor(position).astype(np.intp)
-    above = np.ceil(position).astype(np.intp)
+    ranks = np.floor(position).astype(np.intp), np.ceil(position).astype(np.intp)
     if position.ndim == 0:
-        stack.partition(sorted({int(below), int(above)}), axis=-1)
-        low, high = stack[..., below].astype(np.float64), stack[..., above].astype(np.float64)
+        stack.partition(sorted({int(rank) for rank in ranks}), axis=-1)
+        low, high = (stack[..., rank].astype(np.float64) for rank in ranks)
     else:
         stack.sort(axis=-1)
-        low, high = (
-            np.take_along_axis(stack, np.broadcast_to(at[..., None], (*stack.shape[:-1], 1)), axis=-1)[..., 0].astype(np.float64)
-            for at in (below, above)
-        )
-    part = position - below
-    between = np.where(part < 0.5, low + (high - low) * part, high - (high - low) * (1 - part))  # noqa: PLR2004 - numpy's lerp
-    result = np.where(low == high, low, between)
+        at = (np.broadcast_to(rank[..., None], (*stack.shape[:-1], 1)) for rank in ranks)
+        low, high = (np.take_along_axis(stack, index, axis=-1)[..., 0].astype(np.float64) for index in at)
     if nan is not None:
-        result[nan] = np.nan
-    return result
+        low[nan] = high[nan] = np.nan
+    return low, high, position - ranks[0]
+
+
+def _percentile(view: View, q: float) -> NDArray[Any]:
+    low, high, part = _neighbours(view, q)
+    span = high - low
+    # numpy's interpolation, which is exact at both ends; equal infinities have no span.
+    between = np.where(part < 0.5, low + span * part, high - span * (1 - part))
+    return np.where(low == high, low, between)
 
 
 def _median(view: View, _: float) -> NDArray[Any]:
-    return _percentile(view, 50)
+    low, high, _part = _neighbours(view, 50)
+    return (low + high) / 2
 
 
 def _mode(view: View, _: float) -> NDArray[Any]:
@@ -280,11 +286,11 @@ POOLS: dict[str, Pool] = {
         "the value below which q percent of the cells lie, interpolated linearly",
         "numpy.percentile, method linear",
         _percentile, _real, "PercentilePool", "left out",
-        parameter=Parameter("q", 50.0, "a number from 0 to 100", lambda q: 0 <= q <= 100),  # noqa: PLR2004
+        parameter=Parameter("q", 50.0, "a number from 0 to 100", lambda q: 0 <= q <= 100),
         gathers=True,
     ),
     "sum": Pool(
-        "the sum",
+        "the sum of the cells",
         "torch.nn.AvgPool2d with divisor_override=1",
         _sum, _sums, "SumPool", "0",
     ),
@@ -295,20 +301,20 @@ POOLS: dict[str, Pool] = {
         display="max", keeps=True,
     ),
     "std": Pool(
-        "the standard deviation, divided by the number of cells",
+        "the standard deviation: local texture",
         "numpy.std, ddof 0",
         _std, _real, "StdPool", "left out",
         display="max",
     ),
     "lp": Pool(
-        "the p-norm, (sum of |x|^p)^(1/p)",
+        "the p-norm: the p-th root of the sum of abs(x)^p",
         "ONNX LpPool",
         _lp, _real, "LpPool", "0",
         parameter=Parameter("p", 2.0, "a number above 0, or inf", lambda p: p > 0),
         display="max",
     ),
     "rms": Pool(
-        "the root of the mean square",
+        "the root of the mean of the squares",
         "GDAL rms",
         _rms, _real, "RMSPool", "left out",
         display="max",

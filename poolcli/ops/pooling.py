@@ -58,7 +58,9 @@ class PoolStage:
         if isinstance(rows, AdaptiveAxis):
             self.chunk = 1  # then all rows of a chunk's windows are whole slices
         elif self.kind.gathers:
-            self.chunk = max(1, min(self.chunk, 4 * STRIP_BYTES // (self.planes * self.window.cells * cols.out * itemsize)))
+            self.chunk = max(
+                1, min(self.chunk, 4 * STRIP_BYTES // max(1, self.planes * self.window.cells * cols.out * itemsize))
+            )
 
     def needs(self, a: int, b: int) -> Pair:
         return self.window.rows.needs(a, b)
@@ -100,7 +102,7 @@ class BinomialStage:
     @property
     def _wide(self) -> bool:
         if self.before.low is None or self.before.high is None:
-            return self.before.dtype.itemsize > 4  # noqa: PLR2004 - beyond float32
+            return self.before.dtype.itemsize > 4
         return max(abs(self.before.low), abs(self.before.high)) * 16 >= 1 << 24
 
     def needs(self, a: int, b: int) -> Pair:
@@ -177,7 +179,7 @@ class Pooling:
         return stage, BinomialStage(stage.shape, stride, stage.values, planes)
 
 
-def pooling(  # noqa: PLR0913 - the field's own list of settings
+def pooling(
     kind: Any = "max",
     size: Any = 2,
     stride: Any = None,
@@ -209,7 +211,7 @@ def pooling(  # noqa: PLR0913 - the field's own list of settings
 
 def _output_size(value: Any) -> tuple[int | None, int | None]:
     both = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    if len(both) != 2 or not all(v is None or (is_whole(v) and v >= 1) for v in both):  # noqa: PLR2004
+    if len(both) != 2 or not all(v is None or (is_whole(v) and v >= 1) for v in both):
         msg = f"output_size {value!r}: a whole number of at least 1, or two (height, width), None keeping an axis, expected"
         raise OptionError(msg)
     return both[0], both[1]
@@ -234,21 +236,21 @@ def _apply(x: ArrayLike, step: Pooling, *, threads: int = 1, return_indices: boo
     return (y, stages[0].indices.reshape(y.shape)) if stages[0].indices is not None else y
 
 
-def pool2d(  # noqa: PLR0913 - the field's own list of settings
+def pool2d(
     x: ArrayLike,
     kind: str = "max",
     size: int | Pair = 2,
     stride: int | Pair | None = None,
     padding: Any = "valid",
     dilation: int | Pair = 1,
-    ceil: bool = False,  # noqa: FBT001, FBT002 - product's signature
-    count_include_pad: bool = False,  # noqa: FBT001, FBT002
+    ceil: bool = False,
+    count_include_pad: bool = False,
     p: float | None = None,
     q: float | None = None,
     r: float | None = None,
     alpha: float | None = None,
     seed: int | None = None,
-    return_indices: bool = False,  # noqa: FBT001, FBT002
+    return_indices: bool = False,
     threads: int = 1,
 ) -> Any:
     """Pool windows of the last two axes.
@@ -351,7 +353,7 @@ def adaptive_pool2d(x: ArrayLike, output_size: Any, kind: str = "average") -> ND
     """
     if output_size is None:
         output_size = (None, None)
-    return _apply(x, pooling(kind, output_size=output_size))  # type: ignore[no-any-return]
+    return _apply(x, pooling(kind, output_size=output_size))
 
 
 def global_pool2d(x: ArrayLike, kind: str = "average") -> NDArray[Any]:
@@ -373,7 +375,7 @@ def global_pool2d(x: ArrayLike, kind: str = "average") -> NDArray[Any]:
     >>> global_pool2d([[1, 2], [3, 4]])
     array([[2.5]], dtype=float32)
     """
-    return _apply(x, pooling(kind, output_size=(1, 1)))  # type: ignore[no-any-return]
+    return _apply(x, pooling(kind, output_size=(1, 1)))
 
 
 def unpool2d(y: ArrayLike, indices: ArrayLike, output_size: Any) -> NDArray[Any]:

@@ -12,6 +12,7 @@ compute a few rows of an intermediate map twice; a tap counts only the rows that
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -345,7 +346,7 @@ def bands(shape: tuple[int, ...], stages: Sequence[Stage]) -> list[Pair]:
     rows = max(BAND_CELLS // max(1, planes * width), 8 * (hi - lo), 1)
     count = max(1, min(out, height // rows))
     edges = [out * i // count for i in range(count + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def shares(stages: Sequence[Stage], band: Pair) -> list[Pair]:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poolcli.ops.strips import STRIP_BYTES, Scratch, Values
-from poolcli.ops.windows import AdaptiveAxis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from poolcli.ops.strips import Rows
-    from poolcli.ops.windows import Axis, Selection, Window
+    from poolcli.ops.windows import Selection, Window
 
     Prepare = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -58,7 +57,7 @@ class View:
         Whether `mean` divides by the cells in the padding too.
     """
 
-    def __init__(  # noqa: PLR0913 - one object for what every reducer needs
+    def __init__(
         self,
         rows: Rows,
         window: Window,
@@ -115,7 +114,9 @@ class View:
 
     # -- folds: max, min, sums --------------------------------------------------------------------------
 
-    def fold(self, op: np.ufunc, neutral: Any = 0, *, dtype: Any = None, prepare: Prepare | None = None) -> NDArray[Any]:
+    def fold(
+        self, op: np.ufunc, neutral: Any = 0, *, dtype: Any = None, prepare: Prepare | None = None
+    ) -> NDArray[Any]:
         """Combine the cells of each window by `op`, rows first, then columns.
 
         Parameters
@@ -136,12 +137,14 @@ class View:
     ) -> list[NDArray[Any]]:
         """Fold by several operations in one pass over the rows."""
         partial: list[NDArray[Any]] = []
-        for block, taps in self._segments():
+        for block, segment in self._segments():
             cells = prepare(block) if prepare else block
             kind = np.dtype(dtype or cells.dtype)
-            taps = list(taps)
+            taps = list(segment)
             for i, (op, neutral) in enumerate(ops):
-                part = _fold(op, neutral, cells, taps, self._b - self._a, -2, kind, self._scratch, f"rows{i}{len(partial) > i}")
+                part = _fold(
+                    op, neutral, cells, taps, self._b - self._a, -2, kind, self._scratch, f"rows{i}{len(partial) > i}"
+                )
                 if len(partial) > i:
                     op(partial[i], part, out=partial[i])
                 else:
@@ -180,9 +183,8 @@ class View:
             return self.fold(np.add, dtype=np.float64, prepare=prepare)
         acc = self._scratch.empty("sum", self.shape, kind)
         started = False
-        for where, cells in self.taps():
-            if prepare:
-                cells = prepare(cells)
+        for where, tap in self.taps():
+            cells = prepare(tap) if prepare else tap
             if started:
                 _combine(np.add, acc, where, cells)
             elif cells.shape == acc.shape:
@@ -195,24 +197,24 @@ class View:
 
     def total_values(self, power: int = 1) -> Values:
         """What the sum of the cells (each to `power`) of a window can be, for integers."""
-        assert self.values.low is not None and self.values.high is not None
+        low, high = _range(self.values)
         cells = self.window.cells
-        low, high = self.values.low, self.values.high
-        if power == 2:  # noqa: PLR2004
+        if power == 2:
             low, high = 0, max(low * low, high * high)
         return Values.integers(min(low * cells, low), max(high * cells, high))
 
     def mean(self, total: NDArray[Any]) -> NDArray[Any]:
-        """Divide the sum of each window by its number of cells: once, or by height and width where windows adapt.
+        """Divide the sum of each window by its number of cells; of floats in adaptive windows by height, then width.
 
-        Both are PyTorch's rules (`AvgPoolKernel.cpp`, `AdaptiveAvgPoolKernel.cpp`). Integer sums that float32 cannot
-        hold are divided in float64, so that a mean is never rounded twice.
+        Both are PyTorch's rules (`AvgPoolKernel.cpp`, `AdaptiveAvgPoolKernel.cpp`). Integers are divided once, and in
+        float64 where float32 cannot hold their sum, so that a mean is never rounded twice.
         """
-        if total.dtype.kind in "iu":
+        exact = total.dtype.kind in "iu"
+        if exact:
             small = self.values.whole and max(abs(v) for v in _range(self.total_values())) < 1 << 24
             total = total.astype(np.float32 if small else np.float64)
         kind = total.dtype.type
-        if isinstance(self.window.rows, AdaptiveAxis) or isinstance(self.window.cols, AdaptiveAxis):
+        if self.window.adaptive and not exact:
             rows = self.window.rows.counts(self._a, self._b)
             cols = self.window.cols.counts(0, self.window.cols.out)
             np.divide(total, rows[:, None].astype(kind), out=total)
@@ -250,6 +252,16 @@ class View:
         for out, inner in self.row_taps():
             _keep_better(better, value, position, (slice(None), out), best[:, inner], positions[:, inner])
         return value, position
+
+    def each(self) -> Iterator[tuple[tuple[int, int], NDArray[Any]]]:
+        """For each window: its place in the output, and its cells, shape (planes, rows, columns)."""
+        rows, cols = self.window.rows, self.window.cols
+        across = list(zip(cols.first_cells(0, cols.out), cols.counts(0, cols.out), strict=True))
+        down = zip(rows.first_cells(self._a, self._b) - self._lo, rows.counts(self._a, self._b), strict=True)
+        for i, (top, height) in enumerate(down):
+            band = self.block[:, top : top + height * rows.dilation : rows.dilation]
+            for j, (left, width) in enumerate(across):
+                yield (i, j), band[..., left : left + width * cols.dilation : cols.dilation]
 
     # -- order statistics -------------------------------------------------------------------------------
 
@@ -304,7 +316,7 @@ def _keep_better(
     position[where] = np.where(won, positions, at)
 
 
-def _fold(  # noqa: PLR0913 - private, and every argument is a different thing
+def _fold(
     op: np.ufunc,
     neutral: Any,
     cells: NDArray[Any],
@@ -317,13 +329,13 @@ def _fold(  # noqa: PLR0913 - private, and every argument is a different thing
 ) -> NDArray[Any]:
     """Fold `cells` along `axis` (-2 or -1) into `n` outputs."""
     taps = list(taps)
-    shape = (*cells.shape[:-2], n, cells.shape[-1]) if axis == -2 else (*cells.shape[:-1], n)  # noqa: PLR2004
+    shape = (*cells.shape[:-2], n, cells.shape[-1]) if axis == -2 else (*cells.shape[:-1], n)
     acc = scratch.empty(name, shape, dtype)
 
     def along(selection: Selection) -> tuple[Any, ...]:
-        return (Ellipsis, selection, slice(None)) if axis == -2 else (Ellipsis, selection)  # noqa: PLR2004
+        return (Ellipsis, selection, slice(None)) if axis == -2 else (Ellipsis, selection)
 
-    if n == 1 and len(taps) > 4 and all(isinstance(inner, slice) for _, inner in taps):  # noqa: PLR2004
+    if n == 1 and len(taps) > 4 and all(isinstance(inner, slice) for _, inner in taps):
         starts = [inner.start for _, inner in taps if isinstance(inner, slice)]
         step = starts[1] - starts[0]
         op.reduce(cells[along(slice(starts[0], starts[-1] + 1, step))], axis=axis, dtype=dtype, out=acc, keepdims=True)

@@ -51,7 +51,7 @@ def pair(name: str, value: Any, minimum: int = 1) -> Pair:
         `value` is neither, or below `minimum`.
     """
     both = tuple(value) if isinstance(value, tuple | list | np.ndarray) else (value, value)
-    if len(both) != 2 or not all(is_whole(v) and v >= minimum for v in both):  # noqa: PLR2004
+    if len(both) != 2 or not all(is_whole(v) and v >= minimum for v in both):
         msg = f"{name} {value!r}: a whole number of at least {minimum}, or two (height, width), expected"
         raise OptionError(msg)
     return int(both[0]), int(both[1])
@@ -219,7 +219,7 @@ class AdaptiveAxis:
         """For windows a…b-1, the first cell that each reads."""
         return self.starts[a:b]
 
-    def counts(self, a: int, b: int, *, padded: bool = False) -> NDArray[np.intp]:  # noqa: ARG002
+    def counts(self, a: int, b: int, *, padded: bool = False) -> NDArray[np.intp]:
         """Cells that windows a…b-1 read."""
         return (self.ends - self.starts)[a:b]
 
@@ -230,6 +230,8 @@ class Window:
 
     rows: Axis | AdaptiveAxis
     cols: Axis | AdaptiveAxis
+    adaptive: bool = False
+    """Whether the windows were made from an output size; an average then divides twice, as PyTorch's does."""
 
     @property
     def shape(self) -> Pair:
@@ -271,7 +273,7 @@ def _axis(length: int, size: int, stride: int, dilation: int, padding: str | Pai
     return Axis(length, size, stride, dilation, before, after, out)
 
 
-def sliding_window(  # noqa: PLR0913 - the field's own list of settings
+def sliding_window(
     shape: Pair,
     size: Pair,
     stride: Pair,
@@ -297,7 +299,7 @@ def sliding_window(  # noqa: PLR0913 - the field's own list of settings
     SizeError
         The window is larger than the (padded) map.
     """
-    both = padding if isinstance(padding, tuple) else (padding, padding)
+    both: tuple[str | Pair, str | Pair] = padding if isinstance(padding, tuple) else (padding, padding)
     rows, cols = (
         _axis(n, k, s, d, p, ceil=ceil) for n, k, s, d, p in zip(shape, size, stride, dilation, both, strict=True)
     )
@@ -311,7 +313,7 @@ def sliding_window(  # noqa: PLR0913 - the field's own list of settings
     return window
 
 
-def pooling_window(  # noqa: PLR0913 - the field's own list of settings
+def pooling_window(
     shape: Pair, size: Pair, stride: Pair, padding: Padding, dilation: Pair = (1, 1), *, ceil: bool = False
 ) -> Window:
     """Place pooling windows: as `sliding_window`, but every window must hold a real cell.
@@ -369,4 +371,4 @@ def adaptive_window(shape: Pair, output_size: tuple[int | None, int | None]) -> 
             axes.append(Axis(n, n // out, n // out, 1, 0, 0, out))
         else:
             axes.append(AdaptiveAxis(n, out))
-    return Window(axes[0], axes[1])
+    return Window(axes[0], axes[1], adaptive=True)

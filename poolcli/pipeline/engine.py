@@ -118,7 +118,7 @@ def _grown(stage: strips.Stage, field: Pair, jump: tuple[float, float]) -> tuple
     return (grown[0], grown[1]), (steps[0], steps[1])
 
 
-def run(image: Any, recipe: Recipe | None = None, threads: int | None = None, statistics: bool = True) -> Result:  # noqa: FBT001, FBT002
+def run(image: Any, recipe: Recipe | None = None, threads: int | None = None, statistics: bool = True) -> Result:
     """Take one picture through a recipe.
 
     Parameters
@@ -177,7 +177,7 @@ def reading(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def execute(  # noqa: PLR0913 - each asks for something else to be kept
+def execute(
     picture: Picture,
     recipe: Recipe,
     *,
@@ -210,13 +210,15 @@ def execute(  # noqa: PLR0913 - each asks for something else to be kept
         A window does not fit its map.
     """
     values = picture.values
-    planes = values[None] if values.ndim == 2 else np.moveaxis(values, -1, 0)  # noqa: PLR2004 - (H, W)
+    planes = values[None] if values.ndim == 2 else np.moveaxis(values, -1, 0)
     placed = plan(recipe, (planes.shape[1], planes.shape[2]), len(planes), planes.dtype)
     white, scale = _units(picture, recipe)
     winners = _winners(placed, len(planes)) if indices else None
 
     before = Values.of(planes.dtype)
-    maps = [_watch(None, (len(planes), *planes.shape[1:]), before, "mean", scale, statistics, panel, keep_maps)]
+    maps: list[MapWatch | None] = [
+        _watch(None, (len(planes), *planes.shape[1:]), before, "mean", scale, statistics, panel, keep_maps)
+    ]
     rule = _display_rule(placed)
     for one in placed:
         kind = "largest" if isinstance(one.step, Conv2D) else rule
@@ -255,7 +257,7 @@ def execute(  # noqa: PLR0913 - each asks for something else to be kept
 
 
 def _last(planes: np.ndarray[Any, Any], ndim: int) -> np.ndarray[Any, Any]:
-    return planes[0] if ndim == 2 else np.ascontiguousarray(np.moveaxis(planes, 0, -1))  # noqa: PLR2004 - (H, W)
+    return planes[0] if ndim == 2 else np.ascontiguousarray(np.moveaxis(planes, 0, -1))
 
 
 def _units(picture: Picture, recipe: Recipe) -> tuple[float, float]:
@@ -283,15 +285,15 @@ def _winners(placed: list[Placed], planes: int) -> Any:
     return stage.indices
 
 
-def _watch(  # noqa: PLR0913 - private
+def _watch(
     placed: Placed | None,
     shape: tuple[int, int, int],
     values: Values,
     rule: str,
     scale: float,
-    statistics: bool,  # noqa: FBT001
+    statistics: bool,
     panel: int,
-    keep: bool,  # noqa: FBT001
+    keep: bool,
 ) -> MapWatch:
     # Of several repeats only the last is drawn.
     drawn = panel > 0 and (placed is None or placed.repeats == 1 or placed.label.endswith(f"repeat {placed.repeats}"))

@@ -52,14 +52,14 @@ def size_pair(name: str, value: Any, minimum: int = 1) -> Pair:
     >>> size_pair("size", "3x2")
     (3, 2)
     """
-    if isinstance(value, str):
-        match = _SIZE.fullmatch(value.strip())
-        if not match:
-            msg = f"{name} {value!r}: N or HEIGHTxWIDTH expected, whole numbers of at least {minimum}"
-            raise OptionError(msg)
-        height = int(match[1])
-        value = (height, int(match[2] or height))
-    return pair(name, value, minimum)
+    if not isinstance(value, str):
+        return pair(name, value, minimum)
+    match = _SIZE.fullmatch(value.strip())
+    height, width = (int(match[1]), int(match[2] or match[1])) if match else (-1, -1)
+    if min(height, width) < minimum:
+        msg = f"{name} {value!r}: N or HEIGHTxWIDTH expected, whole numbers of at least {minimum}"
+        raise OptionError(msg)
+    return height, width
 
 
 def output_size_pair(value: Any) -> tuple[int | None, int | None]:
@@ -74,20 +74,26 @@ def output_size_pair(value: Any) -> tuple[int | None, int | None]:
     >>> output_size_pair("-x7")
     (None, 7)
     """
-    parts = value
+    parts: Any = None
     if isinstance(value, str):
         match = _OUTPUT_SIZE.fullmatch(value.strip())
         whole = re.fullmatch(r"\d+", value.strip())
-        parts = tuple(None if g == "-" else int(g) for g in match.groups()) if match else (int(value),) * 2 if whole else None
+        parts = (
+            tuple(None if g == "-" else int(g) for g in match.groups())
+            if match
+            else (int(value),) * 2
+            if whole
+            else None
+        )
     elif is_whole(value):
         parts = (value, value)
     elif isinstance(value, tuple | list):
         parts = tuple(None if v in (None, "-") else v for v in value)
-    ok = isinstance(parts, tuple) and len(parts) == 2 and all(v is None or (is_whole(v) and v >= 1) for v in parts)  # noqa: PLR2004
-    if not ok:
+    fits = isinstance(parts, tuple) and len(parts) == 2
+    if not fits or not all(v is None or (is_whole(v) and v >= 1) for v in parts):
         msg = f"output size {value!r}: HEIGHTxWIDTH of at least 1 expected, - keeps an axis: -x7"
         raise OptionError(msg)
-    return parts  # type: ignore[return-value]
+    return parts[0], parts[1]
 
 
 def padding_value(name: str, value: Any) -> Padding:
@@ -165,7 +171,7 @@ def _kernel_file(path: Path) -> Rows:
         except (ValueError, OSError, EOFError) as error:
             msg = f"kernel {str(path)!r}: {str(error).splitlines()[0]}; a .npy array of shape (height, width) expected"
             raise OptionError(msg) from None
-        if weights.ndim != 2 or weights.dtype.kind not in "biuf":  # noqa: PLR2004
+        if weights.ndim != 2 or weights.dtype.kind not in "biuf":
             msg = f"kernel {str(path)!r}: {weights.dtype} of shape {weights.shape}: numbers of shape (height, width) expected"
             raise OptionError(msg)
         return _rows(weights_of(weights))

@@ -136,7 +136,11 @@ def _instead(given: dict[str, Any], window: dict[str, Any]) -> dict[str, Any]:
             raise OptionError(msg)
         instead["global_pool"] = True
     if instead:
-        excluded = [name for name, value in window.items() if not (name == "repeat" and whole("repeat", value) == 1) and value is not False]
+        excluded = [
+            name
+            for name, value in window.items()
+            if not (name == "repeat" and whole("repeat", value) == 1) and value is not False
+        ]
         if excluded:
             msg = f"{next(iter(instead))} excludes {', '.join(excluded)}: the window follows from the map"
             raise OptionError(msg)

@@ -156,7 +156,11 @@ def load(source: Any) -> Recipe:
     try:
         return recipe_from(_parsed(path))
     except FileNotFoundError:
-        hint = suggestion(str(source), names) if len(path.parts) == 1 and not path.suffix else f"; names: {', '.join(names)}"
+        hint = (
+            suggestion(str(source), names)
+            if len(path.parts) == 1 and not path.suffix
+            else f"; names: {', '.join(names)}"
+        )
         msg = f"recipe {str(source)!r}: no such recipe or file{hint}"
         raise OptionError(msg) from None
     except OSError as error:

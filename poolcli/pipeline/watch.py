@@ -31,7 +31,7 @@ class MapStatistics:
 
     def __init__(self, shape: tuple[int, int, int], values: Values) -> None:
         planes, height, width = shape
-        self._whole = values.whole and values.dtype.itemsize <= 4  # noqa: PLR2004 - a row's sum fits 64 bits
+        self._whole = values.whole and values.dtype.itemsize <= 4
         self._sums = np.zeros((planes, height))
         self._low = np.zeros((planes, height), values.dtype)
         self._high = np.zeros((planes, height), values.dtype)

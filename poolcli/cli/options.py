@@ -1,0 +1,151 @@
+"""The registry of shared options: each is worded, typed and completed in one place, whatever command has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from poolcli.errors import OptionError
+from poolcli.ops.kernels import KERNELS
+from poolcli.ops.kinds import ALIASES, POOLS, pool_named
+from poolcli.ops.windows import PADDING_NAMES
+from poolcli.pipeline import forms
+from poolcli.pipeline.recipe import CHOICES, recipe_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    Decorator = Callable[[Any], Any]
+
+
+class Form(click.ParamType[Any]):
+    """A value in one of the written forms of `pipeline.forms`; `words` are offered by completion."""
+
+    def __init__(self, metavar: str, convert: Callable[[str], Any], words: Callable[[], Iterable[str]] = tuple) -> None:
+        self.name = metavar
+        self._convert = convert
+        self._words = words
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return self.name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self._convert(value)
+        except OptionError as error:
+            return self.fail(str(error), param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        words = [CompletionItem(word) for word in self._words() if word.startswith(incomplete)]
+        return words or ([CompletionItem(incomplete, type="file")] if self.name.endswith("FILE") else [])
+
+
+def _size(name: str) -> Form:
+    return Form("HxW", lambda value: forms.size_pair(name, value))
+
+
+def _padding(name: str) -> Form:
+    return Form("PADDING", lambda value: forms.padding_value(name, value), lambda: PADDING_NAMES)
+
+
+KERNEL = Form("NAME|ROWS|FILE", forms.kernel_value, lambda: KERNELS)
+KIND = Form("KIND", lambda value: pool_named(value)[0], lambda: [*POOLS, *ALIASES])
+RECIPE = Form("NAME|FILE", lambda value: value, recipe_names)
+OUTPUT_SIZE = Form("HxW", forms.output_size_pair)
+COUNT = click.IntRange(min=1)
+
+
+def _with(*options: Decorator) -> Decorator:
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):  # so that --help keeps the order in which they are written
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def _parameter(name: str) -> Decorator:
+    kinds = [kind for kind, pool in POOLS.items() if pool.parameter and pool.parameter.name == name]
+    about = POOLS[kinds[0]].parameter
+    assert about is not None
+    return click.option(
+        f"--{name}",
+        type=float,
+        help=f"Parameter of {', '.join(kinds)}: {about.accepted}.",
+        show_default=f"{about.default:g}",
+    )
+
+
+recipe_options = _with(
+    click.option(
+        "--kernel",
+        type=KERNEL,
+        help='Filter: a name of `poolcli list kernels`, rows such as "0 1; 1 0", or a .txt, .csv or .npy file. '
+        "Cross-correlation, as in every framework.",
+        show_default="no filter",
+    ),
+    click.option("--conv-stride", type=_size("conv stride"), help="Stride of the filter.", show_default="1"),
+    click.option("--conv-padding", type=_padding("conv padding"), help="Padding of the filter: zeros.", show_default="same"),
+    click.option("--conv-dilation", type=_size("conv dilation"), help="Dilation of the filter.", show_default="1"),
+    click.option("--relu/--no-relu", default=None, help="Detect: negative values become 0.", show_default="on with a kernel"),
+    click.option("--pool", type=KIND, help=f"Condense: {', '.join(POOLS)}.", show_default="max"),
+    click.option("--size", type=_size("size"), help="Pooling window, height x width; one number is both.", show_default="2"),
+    click.option("--stride", type=_size("stride"), help="Distance between windows.", show_default="the size"),
+    click.option("--dilation", type=_size("dilation"), help="Distance between the cells of a window.", show_default="1"),
+    click.option(
+        "--padding",
+        type=_padding("padding"),
+        help="valid, same (odd cell at the bottom and right), same-lower, N, HxW or TOP,BOTTOM,LEFT,RIGHT. "
+        "Padded cells never win.",
+        show_default="valid",
+    ),
+    click.option("--ceil", is_flag=True, default=None, help="Keep partial windows at the far edge."),
+    click.option("--count-include-pad", is_flag=True, default=None, help="Padded zeros count in an average."),
+    *(_parameter(name) for name in sorted({pool.parameter.name for pool in POOLS.values() if pool.parameter})),
+    click.option("--repeat", type=COUNT, help="Pool so many times.", show_default="1"),
+    click.option("--blocks", type=COUNT, help="Filter, detect and condense so many times.", show_default="1"),
+    click.option("--global-pool", is_flag=True, default=None, help="Pool the whole map to one value, instead of windows."),
+    click.option("--output-size", type=OUTPUT_SIZE, help="Pool to this size, instead of windows; - keeps an axis: -x7."),
+    click.option("--channels", type=click.Choice(CHOICES["channels"]), help="One gray channel, or every channel by itself.", show_default="gray"),
+    click.option("--range", type=click.Choice(CHOICES["range"]), help="8- and 16-bit pictures as 0 to 1, or as 0 to 255.", show_default="unit"),
+    click.option("--resize", type=_size("resize"), help="Resize first, antialiased."),
+    click.option("--resize-filter", type=click.Choice(CHOICES["resize_filter"]), help="How to resize.", show_default="bilinear"),
+    click.option("--background", metavar="COLOR", help="What lies behind transparent pixels.", show_default="white"),
+    click.option("--nan", type=click.Choice(CHOICES["nan"]), help="What NaN and infinity in float pictures become.", show_default="error"),
+    click.option(
+        "--recipe",
+        type=RECIPE,
+        help="Start from a recipe: a name of `poolcli list recipes`, a TOML or JSON file, or a result. Options win over it.",
+    ),
+)  # fmt: skip
+
+RECIPE_OPTIONS = tuple(p.name for p in recipe_options(lambda: None).__click_params__ if p.name)
+"""Their names, as keywords of `poolcli.recipe`."""
+
+program_options = _with(
+    click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
+    click.option("-v", "--verbose", count=True, help="Say more; twice: tracebacks of errors."),
+)
+
+
+class Sections(click.Command):
+    """A command whose --help groups the options: the recipe's first, then its own, then the program's."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {"Recipe": [], "Output": [], "Program": []}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is None or isinstance(param, click.Argument):
+                continue
+            if param.name in RECIPE_OPTIONS:
+                sections["Recipe"].append(record)
+            elif param.is_eager or param.name in ("quiet", "verbose", "threads", "max_pixels"):
+                sections["Program"].append(record)
+            else:
+                sections["Output"].append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)

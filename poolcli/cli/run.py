@@ -1,0 +1,267 @@
+"""`poolcli run`: one image, the pooled result and the comparison figure."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from poolcli.cli import report
+from poolcli.cli.console import Console, stdout_is_terminal, write_json, write_stdout
+from poolcli.cli.group import Failure, failure
+from poolcli.cli.options import RECIPE_OPTIONS, Form, Sections, program_options, recipe_options
+from poolcli.cli.targets import RefusedError, Targets, check_targets, plan_targets
+from poolcli.errors import OptionError, PoolcliError
+from poolcli.images.opening import MAX_PIXELS, display_name
+from poolcli.images.read import read
+from poolcli.images.write import FORMATS, atomic_write, encode
+from poolcli.pipeline import engine
+from poolcli.pipeline.options import recipe as make_recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from poolcli.pipeline.recipe import Recipe
+    from poolcli.pipeline.result import Result
+
+PANEL = 600
+"""Largest side of a map in the figure: larger ones are reduced for display."""
+
+
+def _scale(value: str) -> str | tuple[float, float]:
+    if value in ("clip", "stretch"):
+        return value
+    try:
+        low, high = (float(part) for part in value.split(","))
+    except ValueError:
+        low = high = 0.0
+    if not low < high or not np.isfinite(high - low):
+        msg = f"scale {value!r}: clip, stretch or LO,HI with LO below HI expected"
+        raise OptionError(msg)
+    return low, high
+
+
+def _depth(value: str) -> str | int:
+    if value not in ("auto", "8", "16", "float"):
+        msg = f"depth {value!r}: auto, 8, 16 or float expected"
+        raise OptionError(msg)
+    return int(value) if value.isdigit() else value
+
+
+@click.command(
+    "run",
+    cls=Sections,
+    epilog="""\b
+Examples:
+  poolcli run cat.jpg --pool max --size 2 --stride 2
+  poolcli run cat.jpg --kernel edge --pool max --size 2 --repeat 3 -o edges.png
+  poolcli run - -o - --pool average --size 3x2 < cat.jpg > small.png
+  poolcli run cat.jpg --recipe kaggle-tutorial --json -o cat.npy""",
+)
+@click.argument("image", help="A picture (PNG, JPEG, GIF, BMP, WebP, TIFF, PNM, AVIF), a .npy array, or - for stdin.")
+@recipe_options
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="The result; the suffix chooses the format, - is stdout.",
+    show_default="STEM.pooled.png",
+)
+@click.option(
+    "--format", "format_name", type=click.Choice(list(FORMATS)), help="The format for stdout.", show_default="png"
+)
+@click.option(
+    "--figure",
+    metavar="FILE",
+    help="The comparison figure: .png, .svg or .pdf.",
+    show_default="STEM.figure.png beside the result; none with -o -",
+)
+@click.option("--no-figure", is_flag=True, help="Draw no figure.")
+@click.option(
+    "--scale",
+    type=Form("clip|stretch|LO,HI", _scale, lambda: ("clip", "stretch")),
+    default="clip",
+    help="How values become pixels: clip to 0…1 (0…255 with --range byte), stretch this map's own range, or a stated range.",
+    show_default=True,
+)
+@click.option(
+    "--depth",
+    type=Form("auto|8|16|float", _depth, lambda: ("auto", "8", "16", "float")),
+    default="auto",
+    help="Bits per sample; auto keeps the input's where the format can. 16 (png, tif, pgm) and float (tif) are gray only.",
+    show_default=True,
+)
+@click.option(
+    "--indices",
+    metavar="FILE.npy",
+    help="Write where each maximum (minimum) of the last pooling was found: row * width + column.",
+)
+@click.option("--stages", metavar="DIR", help="Write every map on the way, as a picture and as .npy.")
+@click.option("--save-recipe", metavar="FILE.json", help="Write the recipe.")
+@click.option("-f", "--force", is_flag=True, help="Replace existing files.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object: input, recipe, every stage, the files written, seconds.",
+)
+@program_options
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Threads for the picture; the same bytes for any number.",
+    show_default="the cores",
+)
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    default=MAX_PIXELS,
+    help="Refuse larger pictures before decoding them.",
+    show_default=True,
+)
+def command(image: str, **options: Any) -> None:
+    """Pool one image, and draw what happened.
+
+    The picture becomes gray, passes the kernel (--kernel) and ReLU, and is pooled; the result and a figure
+    Input | Filter | Detect | Condense are written. Sizes are height x width.
+    """  # fmt: skip
+    console = Console(quiet=options["quiet"], verbose=options["verbose"])
+    about = ""
+    try:
+        recipe = make_recipe(**{name: options[name] for name in RECIPE_OPTIONS})
+        targets = plan_targets(
+            image,
+            output=options["output"],
+            format_name=options["format_name"],
+            figure=options["figure"],
+            no_figure=options["no_figure"],
+            indices=options["indices"],
+            stages=options["stages"],
+            save_recipe=options["save_recipe"],
+            depth=options["depth"],
+        )
+        _check_stdout(targets, as_json=options["as_json"], force=options["force"])
+        try:
+            check_targets(targets, recipe, [] if image == "-" else [image], force=options["force"])
+        except RefusedError as refused:
+            about = display_name(refused.path)
+            raise refused.error from None
+        about = "stdin" if image == "-" else display_name(image)
+        _run(image, recipe, targets, options, console)
+    except (PoolcliError, MemoryError) as error:
+        if console.verbose > 1:
+            traceback.print_exc()
+        raise failure(error, about) from None
+
+
+def _check_stdout(targets: Targets, *, as_json: bool, force: bool) -> None:
+    if targets.result is not None:
+        return
+    if as_json:
+        msg = "--json with -o -: stdout carries one of them; a file name for the other is expected"
+        raise OptionError(msg)
+    if stdout_is_terminal() and not force:
+        msg = "-o - would write a picture to the terminal; a pipe, a file or --force expected"
+        raise OptionError(msg)
+
+
+def _run(image: str, recipe: Recipe, targets: Targets, options: dict[str, Any], console: Console) -> None:
+    start = time.perf_counter()
+    source = _stdin() if image == "-" else image
+    picture = read(source, max_pixels=options["max_pixels"], **engine.reading(recipe))
+    for note in picture.notes:
+        console.say(f"{picture.source}: {note}")
+    result = engine.execute(
+        picture,
+        recipe,
+        threads=options["threads"],
+        panel=PANEL if targets.figure else 0,
+        keep_maps=targets.stages is not None,
+        indices=targets.indices is not None,
+    )
+    files = _write(result, targets, options)
+    seconds = time.perf_counter() - start
+    console.table(report.HEADER, report.stage_rows(result))
+    console.say(f"recipe {recipe.hash}, {seconds:.3f} s", level=1)
+    if files:
+        console.say("wrote " + ", ".join(display_name(name) for name in _flat(files)))
+    if options["as_json"]:
+        write_json(report.as_json(result, picture, files, seconds))
+
+
+def _stdin() -> Any:
+    if sys.stdin is None:
+        msg = "stdin is closed; a picture expected"
+        raise Failure(msg)
+    return sys.stdin.buffer
+
+
+def _write(result: Result, targets: Targets, options: dict[str, Any]) -> dict[str, Any]:
+    """Encode everything first, then write: a result that cannot be encoded leaves no file behind."""
+    force = options["force"]
+    text = report.carried_text(result.recipe, result.source)
+
+    def encoded(raw: Any, scale: float, white: float, depth: Any) -> Any:
+        return encode(
+            targets.format, raw, scale_factor=scale, white=white, depth=depth,
+            source_depth=result.depth, value_scale=options["scale"], description=text,
+        )  # fmt: skip
+
+    data = encoded(result.raw, result.scale, result.white, options["depth"])
+    drawn = None
+    if targets.figure is not None:
+        from poolcli.figures.comparison import render
+
+        drawn = render(result, targets.figure_format)
+    files: dict[str, Any] = {}
+    if targets.result is None:
+        write_stdout(data)
+    else:
+        files["result"] = _put(targets.result, data, force=force)
+    if targets.figure is not None and drawn is not None:
+        files["figure"] = _put(targets.figure, drawn, force=force)
+    if targets.indices is not None and result.indices is not None:
+        files["indices"] = _put(targets.indices, _npy(result.indices), force=force)
+    if targets.recipe is not None:
+        files["recipe"] = _put(targets.recipe, result.recipe.to_json().encode(), force=force)
+    if targets.stages is not None:
+        files["stages"] = _write_stages(result, targets.stages, options)
+    return files
+
+
+def _write_stages(result: Result, folder: str, options: dict[str, Any]) -> list[str]:
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise Failure(f"{display_name(folder)}: {error.strerror}") from None
+    written = []
+    for name, values in result.maps.items():
+        path = os.path.join(folder, name)
+        picture = encode(
+            FORMATS["png"], values, scale_factor=1.0, white=result.white * result.scale,
+            value_scale=options["scale"], source_depth=result.depth,
+        )  # fmt: skip
+        written.append(_put(f"{path}.png", picture, force=options["force"]))
+        written.append(_put(f"{path}.npy", _npy(values), force=options["force"]))
+    return written
+
+
+def _npy(values: Any) -> Callable[[Any], None]:
+    return lambda file: np.lib.format.write_array(file, values, allow_pickle=False)
+
+
+def _put(path: str, data: Any, *, force: bool) -> str:
+    try:
+        atomic_write(path, data, force=force)
+    except PoolcliError as error:
+        raise failure(error, display_name(path)) from None
+    return path
+
+
+def _flat(files: dict[str, Any]) -> list[str]:
+    return [name for value in files.values() for name in (value if isinstance(value, list) else [value])]

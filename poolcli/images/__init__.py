@@ -1,0 +1,1 @@
+"""The only room that knows Pillow: pictures in, pictures out."""

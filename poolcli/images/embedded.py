@@ -1,0 +1,117 @@
+"""The recipe inside a result: where each format keeps a text, written and read in one place."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, BinaryIO
+from xml.sax.saxutils import escape, unescape
+
+from PIL.PngImagePlugin import PngInfo
+
+from poolcli.images.opening import MAX_PIXELS, open_bytes, open_picture, picture_errors
+from poolcli.images.quiet import quiet_pillow
+
+if TYPE_CHECKING:
+    import os
+
+KEY = "poolcli"
+
+_TIFF_DESCRIPTION, _TIFF_SOFTWARE = 270, 305
+_JPEG_COMMENT_BYTES = 65533
+_XMP = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description rdf:about="" xmlns:poolcli="https://pypi.org/project/poolcli/">'
+    "<poolcli:recipe>{}</poolcli:recipe></rdf:Description></rdf:RDF></x:xmpmeta>"
+)
+_XMP_RECIPE = re.compile(r"<poolcli:recipe>(.*?)</poolcli:recipe>", re.DOTALL)
+
+
+def embedding(pillow_format: str, text: str | None) -> dict[str, Any]:
+    """Arguments of Pillow's ``save`` that put the recipe into the file.
+
+    A JPEG comment holds 65,533 bytes; a longer text is left out, since the pixels are worth more than the comment.
+
+    Parameters
+    ----------
+    pillow_format : str
+        ``"PNG"``, ``"TIFF"``, ``"JPEG"``, ``"WEBP"``; others carry no text.
+    text : str or None
+
+    Examples
+    --------
+    >>> embedding("JPEG", '{"pool": "max"}')
+    {'comment': b'{"pool": "max"}'}
+    """
+    if pillow_format == "PNG":
+        chunks = PngInfo()
+        chunks.add_text("Software", KEY)
+        if text is not None:
+            chunks.add_text(KEY, text)
+        return {"pnginfo": chunks}
+    if text is None:
+        return {}
+    data = text.encode("utf-8")
+    if pillow_format == "TIFF":
+        return {"tiffinfo": {_TIFF_DESCRIPTION: data, _TIFF_SOFTWARE: KEY}}
+    if pillow_format == "JPEG":
+        return {"comment": data} if len(data) <= _JPEG_COMMENT_BYTES else {}
+    if pillow_format == "WEBP":
+        return {"xmp": _XMP.format(escape(text)).encode("utf-8")}
+    return {}
+
+
+def embedded_recipe(source: str | os.PathLike[str] | BinaryIO) -> str | None:
+    """The recipe, as JSON text, that a result carries; None when there is none. No pixel is decoded.
+
+    Parameters
+    ----------
+    source : path or binary stream
+
+    Returns
+    -------
+    str or None
+
+    Raises
+    ------
+    ImageError
+        Missing, not a picture, or a damaged header.
+
+    Examples
+    --------
+    >>> import io
+    >>> print(embedded_recipe(io.BytesIO(b"P2 1 1 255 0")))
+    None
+    """
+    with open_bytes(source) as (stream, _), quiet_pillow():
+        image = open_picture(stream, MAX_PIXELS)
+        with picture_errors("metadata"):
+            text = _text(image.format or "", image.info, getattr(image, "tag_v2", {}))
+    return text if text is not None and _is_object(text) else None
+
+
+def _text(pillow_format: str, info: dict[Any, Any], tags: Any) -> str | None:
+    if pillow_format == "PNG":
+        value = info.get(KEY)
+    elif pillow_format == "TIFF":
+        value = tags.get(_TIFF_DESCRIPTION)
+        if isinstance(value, str):  # Pillow reads as Latin-1 what was written as UTF-8
+            value = value.encode("latin-1", "replace").decode("utf-8", "replace")
+    elif pillow_format in {"JPEG", "MPO"}:
+        value = info.get("comment")
+    elif pillow_format == "WEBP":
+        found = _XMP_RECIPE.search(info.get("xmp", b"").decode("utf-8", "replace"))
+        value = unescape(found[1]) if found else None
+    else:
+        value = None
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    return str(value) if isinstance(value, str) else None
+
+
+def _is_object(text: str) -> bool:
+    # Cameras and editors write descriptions and comments of their own.
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False

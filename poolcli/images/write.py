@@ -1,0 +1,223 @@
+"""Writing a result: the formats, and a map encoded in one of them."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from poolcli.errors import OptionError, OutputError
+from poolcli.images.atomic import atomic_write, check_target
+from poolcli.images.embedded import embedding
+from poolcli.images.opening import printable
+from poolcli.images.pixels import output_values, pixels
+from poolcli.images.quiet import quiet_pillow
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from poolcli.images.pixels import Scale
+
+__all__ = ["FORMATS", "Format", "atomic_write", "check_depth", "check_target", "encode", "format_of", "pixels"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of results.
+
+    Attributes
+    ----------
+    name : str
+        As ``--format`` takes it.
+    suffixes : tuple of str
+        Lower case, with the dot.
+    summary : str
+        One line for ``poolcli list formats``.
+    pillow : str or None
+        Pillow's name; None for arrays, which numpy writes.
+    depths : tuple
+        Of 8, 16 and ``"float"``; 8 is all that colour has.
+    color : bool
+        Whether three channels fit.
+    recipe : str
+        Where the recipe goes; empty when nowhere.
+    max_side : int or None
+        Most pixels in a row or column.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    summary: str
+    pillow: str | None
+    depths: tuple[int | str, ...]
+    color: bool
+    recipe: str
+    max_side: int | None = None
+
+
+FORMATS = {
+    entry.name: entry
+    for entry in (
+        Format("png", (".png",), "lossless, gray of 8 or 16 bits, colour", "PNG", (8, 16), True, "text chunk"),
+        Format("jpg", (".jpg", ".jpeg"), "lossy, quality 95", "JPEG", (8,), True, "comment, up to 65,533 bytes", 65500),
+        Format("tif", (".tif", ".tiff"), "lossless, also float", "TIFF", (8, 16, "float"), True, "image description"),
+        Format("webp", (".webp",), "lossless", "WEBP", (8,), True, "XMP", 16383),
+        Format("bmp", (".bmp",), "uncompressed", "BMP", (8,), True, ""),
+        Format("pgm", (".pgm",), "uncompressed, gray only", "PPM", (8, 16), False, ""),
+        Format("npy", (".npy",), "numpy array, float32 values as computed", None, ("float",), True, ""),
+        Format("npz", (".npz",), "zipped numpy array named output", None, ("float",), True, ""),
+    )
+}
+
+_SAVE: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True},
+}
+
+
+def format_of(path: str | os.PathLike[str], name: str | None = None) -> Format:
+    """The format of a result: by name when given, else by the path's suffix, in any case.
+
+    Raises
+    ------
+    OptionError
+        No such name or suffix.
+
+    Examples
+    --------
+    >>> format_of("result.JPEG").name
+    'jpg'
+    >>> format_of("-", "png").recipe
+    'text chunk'
+    """
+    if name is not None:
+        if name not in FORMATS:
+            raise OptionError(f"format {printable(name)!r}; {', '.join(FORMATS)} are accepted")
+        return FORMATS[name]
+    suffix = os.path.splitext(os.fspath(path))[1]
+    for entry in FORMATS.values():
+        if suffix.lower() in entry.suffixes:
+            return entry
+    known = ", ".join(known for entry in FORMATS.values() for known in entry.suffixes)
+    raise OptionError(f"{f'suffix {printable(suffix)!r}' if suffix else 'no suffix'}; {known} are accepted")
+
+
+def encode(
+    fmt: Format,
+    raw: NDArray[Any],
+    *,
+    scale_factor: float,
+    white: float,
+    depth: int | str = "auto",
+    source_depth: int | None = None,
+    value_scale: Scale = "clip",
+    description: str | None = None,
+) -> bytes | memoryview:
+    r"""A final map as the bytes of a file; the same map gives the same bytes.
+
+    Parameters
+    ----------
+    fmt : Format
+    raw : ndarray of shape (H, W) or (H, W, C)
+        The map before scaling. Pictures take (H, W), (H, W, 1) and (H, W, 3); npy and npz any number of channels.
+    scale_factor : float
+        ``output = float32(raw) * float32(scale_factor)``: what npy, npz and float TIFF hold, unscaled and unclipped.
+    white : float
+        The raw value shown as white.
+    depth : ``"auto"``, 8, 16 or ``"float"``
+        ``"auto"`` keeps the source's where the format can: 16 bits for gray in png, tif and pgm, float for gray in
+        tif, else 8.
+    source_depth : 8, 16 or None
+        Bits per sample of the picture the map comes from; None for floats.
+    value_scale : ``"clip"``, ``"stretch"`` or (low, high)
+        As in `pixels`.
+    description : str or None
+        The recipe, as JSON, to be embedded where the format has a place for it.
+
+    Returns
+    -------
+    bytes or memoryview
+
+    Raises
+    ------
+    OptionError
+        A depth or a number of channels that the format cannot hold.
+    OutputError
+        More rows or columns than the format allows.
+
+    Examples
+    --------
+    >>> bytes(encode(FORMATS["pgm"], np.array([[0, 255]], np.uint8), scale_factor=1 / 255, white=255))
+    b'P5\n2 1\n255\n\x00\xff'
+    """
+    if raw.ndim == 3 and raw.shape[2] == 1 and fmt.pillow is not None:
+        raw = raw[..., 0]
+    bits = _depth(fmt, raw.shape, depth, source_depth)
+    if fmt.pillow is None:
+        return _encode_array(fmt, output_values(raw, scale_factor))
+    _check_sides(fmt, raw.shape)
+    values = pixels(raw, white, depth=bits, scale=value_scale, unit_scale=scale_factor)
+    return _encode_picture(fmt.pillow, values, description)
+
+
+def check_depth(fmt: Format, depth: int | str) -> None:
+    """Refuse a depth that the format does not have, whatever the picture.
+
+    Raises
+    ------
+    OptionError
+    """
+    if depth != "auto" and depth not in fmt.depths:
+        able = ", ".join(entry.name for entry in FORMATS.values() if depth in entry.depths)
+        accepted = " or ".join(str(known) for known in fmt.depths)
+        raise OptionError(
+            f"depth {depth} does not fit {fmt.name}; {accepted} is accepted, {able or 'none'} has {depth}"
+        )
+
+
+def _depth(fmt: Format, shape: tuple[int, ...], depth: int | str, source_depth: int | None) -> int | str:
+    gray = len(shape) == 2
+    if fmt.pillow is not None and not gray and (shape[2] != 3 or not fmt.color):
+        accepted = "1 or 3 channels are" if fmt.color else "1 channel is"
+        instead = "npy and npz hold any number" if shape[2] != 3 else "png holds colour"
+        raise OptionError(f"{fmt.name} cannot hold {shape[2]} channels; {accepted} accepted, {instead}")
+    if depth == "auto":
+        wanted = "float" if source_depth is None else source_depth
+        return wanted if wanted in fmt.depths and (gray or fmt.pillow is None) else fmt.depths[0]
+    check_depth(fmt, depth)
+    if depth != 8 and not gray and fmt.pillow is not None:
+        raise OptionError(f"depth {depth} is for gray results; this one has {shape[2]} channels and 8 is accepted")
+    return depth
+
+
+def _check_sides(fmt: Format, shape: tuple[int, ...]) -> None:
+    if fmt.max_side is not None and max(shape[:2]) > fmt.max_side:
+        limit = f"at most {fmt.max_side} rows and columns are accepted, png has no such limit"
+        raise OutputError(f"{shape[0]}x{shape[1]} does not fit {fmt.name}; {limit}")
+
+
+def _encode_array(fmt: Format, values: NDArray[np.float32]) -> memoryview:
+    stream = io.BytesIO()
+    if fmt.name == "npz":
+        np.savez(stream, output=values)
+    else:
+        np.lib.format.write_array(stream, values, allow_pickle=False)
+    return stream.getbuffer()
+
+
+def _encode_picture(pillow: str, values: NDArray[Any], description: str | None) -> memoryview:
+    stream = io.BytesIO()
+    try:
+        with quiet_pillow():
+            # A new image: nothing of the source's metadata, position or colour profile can leak into it.
+            image = Image.fromarray(np.ascontiguousarray(values))
+            image.save(stream, pillow, **_SAVE.get(pillow, {}), **embedding(pillow, description))
+    except MemoryError:
+        raise OutputError(f"not enough memory to encode {values.shape[0]}x{values.shape[1]} as {pillow}") from None
+    except (OSError, ValueError) as error:
+        raise OutputError(f"cannot be encoded as {pillow} ({printable(str(error))})") from error
+    return stream.getbuffer()

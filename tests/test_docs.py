@@ -1,0 +1,130 @@
+"""The README tells what is: its tables are the program's, its commands run."""
+
+import doctest
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import poolcli
+from poolcli.ops.windows import PADDING_NAMES
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+SHELL = re.findall(r"^```sh\n(.*?)^```", README, re.M | re.S)
+COMMANDS = [line for block in SHELL for line in block.splitlines() if line.startswith("poolcli ")]
+
+
+@pytest.mark.parametrize("kind", poolcli.POOLS)
+def test_readme_has_every_kind_with_its_summary(kind):
+    pool = poolcli.POOLS[kind]
+    (row,) = (line for line in README.splitlines() if line.startswith(f"| `{kind}` |") and pool.summary in line)
+
+    assert pool.reference in row
+    for alias in pool.aliases:
+        assert f"`{alias}`" in row
+    if pool.parameter:
+        assert f"`--{pool.parameter.name}`, {pool.parameter.default:g}" in row
+
+
+@pytest.mark.parametrize("name", poolcli.KERNELS)
+def test_readme_has_every_kernel_with_its_weights(name):
+    kernel = poolcli.KERNELS[name]
+    weights = "; ".join(" ".join(f"{weight:g}" for weight in row) for row in kernel.rows)
+    (row,) = (line for line in README.splitlines() if line.startswith(f"| `{name}` | `{weights}"))
+
+    assert kernel.summary in row
+
+
+@pytest.mark.parametrize("name", PADDING_NAMES)
+def test_readme_has_every_padding(name):
+    assert any(line.startswith(f"| `{name}` |") for line in README.splitlines())
+
+
+def test_first_screen_has_the_two_commands_each_on_one_line():
+    first, second = (block.strip() for block in SHELL[:2])
+
+    assert first.count("\n") == second.count("\n") == 0
+    assert re.fullmatch(r"python3 -m venv \S+ && .*pip install .* && .*poolcli run sample_images/cat\.jpg .*", first)
+    assert re.fullmatch(r"python3 -m venv \S+ && .*pip install .*\[test\].* && .*pytest", second)
+
+
+def test_the_picture_in_the_readme_is_what_its_command_makes(tmp_path):
+    command = SHELL[0].strip().split(" && ")[-1]
+    arguments = shlex.split(command)[1:]
+    arguments[1] = str(ROOT / arguments[1])
+    subprocess.run(
+        [sys.executable, "-m", "poolcli", *arguments], cwd=tmp_path, env=environment(), check=True, capture_output=True
+    )
+    with (
+        Image.open(tmp_path / "cat.figure.png") as made,
+        Image.open(ROOT / "sample_images" / "cat.figure.png") as shown,
+    ):
+        assert made.size == shown.size
+        made, shown = np.asarray(made.convert("RGB"), int), np.asarray(shown.convert("RGB"), int)
+
+    # Text may be drawn a shade differently by another Matplotlib; the maps may not.
+    assert (np.abs(made - shown).max(axis=-1) > 8).mean() < 0.01
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_readme_commands_run(command, readme_folder):
+    arguments = command.replace("poolcli", f"{shlex.quote(sys.executable)} -m poolcli", 1)
+    done = subprocess.run(
+        ["sh", "-c", arguments], cwd=readme_folder, env=environment(), capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def readme_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("readme")
+    for name in ("cat.jpg", "coffee.jpg"):
+        shutil.copy(ROOT / "sample_images" / name, folder)
+    # The commands are run in order, in one folder, as a reader would: each frees the figure's name for the next.
+    os.environ.pop("POOLCLI_COMPLETE", None)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_figure_left(request):
+    yield
+    if "readme_folder" in request.fixturenames:
+        for figure in request.getfixturevalue("readme_folder").glob("*.figure.png"):
+            figure.unlink()
+
+
+def test_readme_python_runs(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    blocks = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
+    test = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, "README", "README.md", 0)
+    assert test.examples
+
+    assert doctest.DocTestRunner().run(test).failed == 0
+
+
+def test_readme_recipe_is_one():
+    (text,) = re.findall(r"^```toml\n(.*?)^```", README, re.M | re.S)
+    made = poolcli.recipe(recipe=tomllib.loads(text))
+
+    assert [step.op for step in made.stages] == ["conv2d", "relu", "pool2d"]
+    assert made.stages[-1].repeat == 2
+
+
+def test_changelog_has_an_unreleased_section_on_top():
+    sections = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)
+
+    assert sections[0] == "Unreleased"
+
+
+def environment():
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
