@@ -4,6 +4,13 @@ Every message is one line: what was wrong, the value seen, what would be accepte
 here; the command line maps classes to codes in one table of its own.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class PoolcliError(Exception):
     """Anything poolcli refuses, with a message fit for a user."""
@@ -23,3 +30,12 @@ class ImageError(PoolcliError):
 
 class OutputError(PoolcliError):
     """A result that cannot be written: it exists, the folder is missing, the disk is full."""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """`, did you mean 'size'?`, or what there is when nothing is near."""
+    from difflib import get_close_matches
+
+    known = list(known)
+    near = get_close_matches(name, known, 1)
+    return f", did you mean {near[0]!r}?" if near else f": one of {', '.join(known)} expected"

@@ -7,7 +7,8 @@ import json
 import math
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -34,16 +35,22 @@ class Console:
     def say(self, text: str, *, level: int = 0) -> None:
         """Write a line to stderr; level 1 needs -v."""
         if not self.quiet and self.verbose >= level:
-            click.echo(text, err=True)
+            tell(text)
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
         """Write aligned columns to stderr, the first `left` of them to the left."""
         if self.quiet:
             return
         lines = aligned([header, *rows], left)
-        click.echo(click.style(lines[0], bold=True), err=True)
+        tell(click.style(lines[0], bold=True))
         for line in lines[1:]:
-            click.echo(line, err=True)
+            tell(line)
+
+
+def tell(text: str) -> None:
+    """Write a line to stderr; where that cannot be written, what was done is done all the same."""
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
@@ -77,20 +84,25 @@ def write_stdout(data: bytes | memoryview) -> None:
         stdout is closed or full. A closed pipe is passed on: Click ends the program silently.
     """
     try:
-        if sys.stdout is None:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        stream = sys.stdout.buffer
-        stream.write(data)
-        stream.flush()
+        rest = memoryview(data).cast("B")
+        while rest:  # an unbuffered stdout may take a part only
+            rest = rest[_stdout().write(rest) :]
+        _stdout().flush()
     except OSError as error:
-        _discard_stdout()
         if error.errno == errno.EPIPE:
             raise
+        discard_stdout()
         raise OutputError(error.strerror or str(error)) from None
 
 
-def _discard_stdout() -> None:
-    """What could not be written would be tried again, and complained about, when the interpreter ends."""
+def _stdout() -> BinaryIO:
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    return sys.stdout.buffer
+
+
+def discard_stdout() -> None:
+    """Let go of what could not be written: it would be tried again, and complained about, when the interpreter ends."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)

@@ -10,6 +10,7 @@ import errno
 import os
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from poolcli import __version__
+from poolcli.cli.console import discard_stdout, tell
 from poolcli.errors import OptionError, PoolcliError
 
 if TYPE_CHECKING:
@@ -94,16 +96,20 @@ def start(args: list[str] | None = None) -> int:
     color = False if os.environ.get("NO_COLOR") else None
     try:
         code = cli.main(args, prog_name="poolcli", standalone_mode=False, color=color)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):  # a full or closed stderr changes no exit code
+            if sys.stderr is not None:
+                error.show()
         return error.exit_code
     except click.Abort:  # Click's word for Ctrl-C
-        click.echo("Interrupted.", err=True)
+        tell("Interrupted.")
         return INTERRUPTED
-    except OSError as error:
-        # A closed pipe is Click's to handle, silently; what else comes here is stderr itself.
-        if error.errno != errno.EPIPE:
-            raise
+    except OSError as error:  # of stdout: all other files have been named where they were opened
+        discard_stdout()
+        if error.errno != errno.EPIPE:  # a reader that has seen enough is no error to speak of
+            tell(f"stdout: {error.strerror}")
         return FAILED
     return code if isinstance(code, int) else DONE
 

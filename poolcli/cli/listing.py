@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from poolcli.cli.console import aligned, write_stdout
+from poolcli.cli.group import failure
+from poolcli.errors import PoolcliError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,4 +71,7 @@ Examples:
 def command(what: str) -> None:
     """List the pools, kernels, recipes and formats."""
     rows = TABLES[what]()
-    write_stdout(("\n".join(aligned(rows, left=len(rows[0]))) + "\n").encode())
+    try:
+        write_stdout(("\n".join(aligned(rows, left=len(rows[0]))) + "\n").encode())
+    except PoolcliError as error:
+        raise failure(error, "stdout") from None

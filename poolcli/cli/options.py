@@ -50,7 +50,7 @@ def _padding(name: str) -> Form:
     return Form("PADDING", lambda value: forms.padding_value(name, value), lambda: PADDING_NAMES)
 
 
-KERNEL = Form("NAME|ROWS|FILE", forms.kernel_value, lambda: KERNELS)
+KERNEL = Form("NAME|ROWS|FILE", lambda value: forms.kernel_value(value, files=True), lambda: KERNELS)
 KIND = Form("KIND", lambda value: pool_named(value)[0], lambda: [*POOLS, *ALIASES])
 RECIPE = Form("NAME|FILE", lambda value: value, recipe_names)
 OUTPUT_SIZE = Form("HxW", forms.output_size_pair)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from poolcli import __version__
@@ -92,9 +93,16 @@ def as_json(result: Result, picture: Picture, files: dict[str, Any], seconds: fl
             }
             for stage in result.stages
         ],
-        "files": files,
+        "files": {key: _json_name(value) for key, value in files.items()},
         "seconds": round(seconds, 4),
     }
+
+
+def _json_name(value: Any) -> Any:
+    """A file's name as JSON can hold it: bytes that are no UTF-8 as backslash, x and two digits."""
+    if isinstance(value, list):
+        return [_json_name(item) for item in value]
+    return os.fsencode(value).decode("utf-8", "backslashreplace")
 
 
 def _map(stage: Stage) -> dict[str, Any]:

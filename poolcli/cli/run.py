@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import traceback
@@ -11,23 +10,20 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from poolcli.cli import report
-from poolcli.cli.console import Console, stdout_is_terminal, write_json, write_stdout
+from poolcli.cli import outputs, report
+from poolcli.cli.console import Console, stdout_is_terminal, write_json
 from poolcli.cli.group import Failure, failure
 from poolcli.cli.options import RECIPE_OPTIONS, Form, Sections, program_options, recipe_options
 from poolcli.cli.targets import RefusedError, Targets, check_targets, plan_targets
 from poolcli.errors import OptionError, PoolcliError
 from poolcli.images.opening import MAX_PIXELS, display_name
 from poolcli.images.read import read
-from poolcli.images.write import FORMATS, atomic_write, encode
+from poolcli.images.write import FORMATS
 from poolcli.pipeline import engine
 from poolcli.pipeline.options import recipe as make_recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from poolcli.pipeline.recipe import Recipe
-    from poolcli.pipeline.result import Result
 
 PANEL = 600
 """Largest side of a map in the figure: larger ones are reduced for display."""
@@ -151,7 +147,7 @@ def command(image: str, **options: Any) -> None:
         except RefusedError as refused:
             about = display_name(refused.path)
             raise refused.error from None
-        about = "stdin" if image == "-" else display_name(image)
+        about = "stdin" if image == "-" else display_name(image) or "''"
         _run(image, recipe, targets, options, console)
     except (PoolcliError, MemoryError) as error:
         if console.verbose > 1:
@@ -184,14 +180,14 @@ def _run(image: str, recipe: Recipe, targets: Targets, options: dict[str, Any], 
         keep_maps=targets.stages is not None,
         indices=targets.indices is not None,
     )
-    files = _write(result, targets, options)
+    files = outputs.write(result, targets, options)
     seconds = time.perf_counter() - start
     console.table(report.HEADER, report.stage_rows(result))
     console.say(f"recipe {recipe.hash}, {seconds:.3f} s", level=1)
     if files:
-        console.say("wrote " + ", ".join(display_name(name) for name in _flat(files)))
+        console.say("wrote " + ", ".join(display_name(name) for name in outputs.names(files)))
     if options["as_json"]:
-        write_json(report.as_json(result, picture, files, seconds))
+        outputs.to_stdout(write_json, report.as_json(result, picture, files, seconds))
 
 
 def _stdin() -> Any:
@@ -199,69 +195,3 @@ def _stdin() -> Any:
         msg = "stdin is closed; a picture expected"
         raise Failure(msg)
     return sys.stdin.buffer
-
-
-def _write(result: Result, targets: Targets, options: dict[str, Any]) -> dict[str, Any]:
-    """Encode everything first, then write: a result that cannot be encoded leaves no file behind."""
-    force = options["force"]
-    text = report.carried_text(result.recipe, result.source)
-
-    def encoded(raw: Any, scale: float, white: float, depth: Any) -> Any:
-        return encode(
-            targets.format, raw, scale_factor=scale, white=white, depth=depth,
-            source_depth=result.depth, value_scale=options["scale"], description=text,
-        )  # fmt: skip
-
-    data = encoded(result.raw, result.scale, result.white, options["depth"])
-    drawn = None
-    if targets.figure is not None:
-        from poolcli.figures.comparison import render
-
-        drawn = render(result, targets.figure_format)
-    files: dict[str, Any] = {}
-    if targets.result is None:
-        write_stdout(data)
-    else:
-        files["result"] = _put(targets.result, data, force=force)
-    if targets.figure is not None and drawn is not None:
-        files["figure"] = _put(targets.figure, drawn, force=force)
-    if targets.indices is not None and result.indices is not None:
-        files["indices"] = _put(targets.indices, _npy(result.indices), force=force)
-    if targets.recipe is not None:
-        files["recipe"] = _put(targets.recipe, result.recipe.to_json().encode(), force=force)
-    if targets.stages is not None:
-        files["stages"] = _write_stages(result, targets.stages, options)
-    return files
-
-
-def _write_stages(result: Result, folder: str, options: dict[str, Any]) -> list[str]:
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise Failure(f"{display_name(folder)}: {error.strerror}") from None
-    written = []
-    for name, values in result.maps.items():
-        path = os.path.join(folder, name)
-        picture = encode(
-            FORMATS["png"], values, scale_factor=1.0, white=result.white * result.scale,
-            value_scale=options["scale"], source_depth=result.depth,
-        )  # fmt: skip
-        written.append(_put(f"{path}.png", picture, force=options["force"]))
-        written.append(_put(f"{path}.npy", _npy(values), force=options["force"]))
-    return written
-
-
-def _npy(values: Any) -> Callable[[Any], None]:
-    return lambda file: np.lib.format.write_array(file, values, allow_pickle=False)
-
-
-def _put(path: str, data: Any, *, force: bool) -> str:
-    try:
-        atomic_write(path, data, force=force)
-    except PoolcliError as error:
-        raise failure(error, display_name(path)) from None
-    return path
-
-
-def _flat(files: dict[str, Any]) -> list[str]:
-    return [name for value in files.values() for name in (value if isinstance(value, list) else [value])]

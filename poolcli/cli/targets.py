@@ -10,6 +10,7 @@ from poolcli.errors import OptionError, OutputError, PoolcliError
 from poolcli.figures.comparison import FORMATS as FIGURE_FORMATS
 from poolcli.images.opening import display_name
 from poolcli.images.write import Format, check_depth, check_target, format_of
+from poolcli.pipeline.engine import map_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,45 +69,51 @@ def plan_targets(
         A suffix or format that is not known, names that exclude each other, two results under one name.
     """
     stem = STDIN_STEM if source == "-" else os.path.splitext(os.path.basename(source))[0]
-    if output is None:
-        output = f"{stem}.pooled.png"
+    output = f"{stem}.pooled.png" if output is None else output
     if figure and no_figure:
         msg = "--figure and --no-figure exclude each other: one of them expected"
         raise OptionError(msg)
-    if output == "-":
-        fmt = format_of("-", format_name or "png")
-    else:
-        if format_name is not None:
-            msg = f"--format {format_name}: it is for -o -; a file's suffix chooses its format, {display_name(output)!r} here"
-            raise OptionError(msg)
-        try:
-            fmt = format_of(output)
-        except OptionError as error:
-            msg = f"output {display_name(output)!r}: {error}"
-            raise OptionError(msg) from None
-        if figure is None and not no_figure:
-            figure = os.path.join(os.path.dirname(output), f"{stem}.figure.png")
+    fmt = _format(output, format_name)
     check_depth(fmt, depth)
-    if figure is not None and os.path.splitext(figure)[1].lower().removeprefix(".") not in FIGURE_FORMATS:
-        msg = f"figure {display_name(figure)!r}: a name ending in .{', .'.join(FIGURE_FORMATS)} expected"
-        raise OptionError(msg)
-    if indices is not None and not indices.lower().endswith(".npy"):
-        msg = f"indices {display_name(indices)!r}: a name ending in .npy expected"
-        raise OptionError(msg)
-    if save_recipe is not None and not save_recipe.lower().endswith(".json"):
-        msg = f"recipe {display_name(save_recipe)!r}: a name ending in .json expected"
-        raise OptionError(msg)
+    if figure is None and not no_figure and output != "-" and not _is_special(output):
+        figure = os.path.join(os.path.dirname(output), f"{stem}.figure.png")
+    _check_suffix("figure", figure, FIGURE_FORMATS)
+    _check_suffix("indices", indices, ("npy",))
+    _check_suffix("recipe", save_recipe, ("json",))
     return Targets(fmt, None if output == "-" else output, figure, indices, stages, save_recipe)
+
+
+def _format(output: str, name: str | None) -> Format:
+    if output == "-" or (_is_special(output) and not os.path.splitext(output)[1]):
+        return format_of("-", name or "png")
+    if name is not None:
+        msg = f"--format {name}: it is for -o -; a file's suffix chooses its format, {display_name(output)!r} here"
+        raise OptionError(msg)
+    try:
+        return format_of(output)
+    except OptionError as error:
+        msg = f"output {display_name(output)!r}: {error}"
+        raise OptionError(msg) from None
+
+
+def _check_suffix(what: str, path: str | None, accepted: Sequence[str]) -> None:
+    if path is not None and os.path.splitext(path)[1].lower().removeprefix(".") not in accepted:
+        msg = f"{what} {display_name(path)!r}: a name ending in .{', .'.join(accepted)} expected"
+        raise OptionError(msg)
+
+
+def _is_special(path: str) -> bool:
+    """Whether `path` is there and no file: a device or a pipe, which has no suffix to go by and no folder to write to."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def stage_files(targets: Targets, recipe: Recipe) -> list[str]:
     """The files that --stages writes, two for every map."""
-    from poolcli.pipeline.engine import expanded
-
     if targets.stages is None:
         return []
-    names = ["0-input", *(f"{number}-{step.op}" for number, (step, _) in enumerate(expanded(recipe), 1))]
-    return [os.path.join(targets.stages, f"{name}{suffix}") for name in names for suffix in (".png", ".npy")]
+    return [
+        os.path.join(targets.stages, f"{name}{suffix}") for name in map_names(recipe) for suffix in (".png", ".npy")
+    ]
 
 
 def check_targets(targets: Targets, recipe: Recipe, sources: Sequence[str], *, force: bool) -> None:
@@ -117,18 +124,18 @@ def check_targets(targets: Targets, recipe: Recipe, sources: Sequence[str], *, f
     RefusedError
     """
     folder = targets.stages
-    files = list(targets.files())
-    if folder is not None and os.path.isdir(folder):
-        files += stage_files(targets, recipe)
-    elif folder is not None:
+    new = folder is not None and not os.path.isdir(folder)
+    if folder is not None and new:
         _check(folder, force=False, sources=())
-    seen: dict[str, str] = {}
-    for path in files:
-        other = seen.setdefault(os.path.realpath(path), path)
-        if other is not path:
-            error = OptionError("two results under one name; different names are expected")
-            raise RefusedError(path, error)
-        _check(path, force=force, sources=sources)
+    maps = stage_files(targets, recipe)
+    seen: set[str] = set()
+    for path in (*targets.files(), *maps):
+        real = os.path.realpath(path)
+        if real in seen:
+            raise RefusedError(path, OptionError("two results under one name; different names are expected"))
+        seen.add(real)
+        if not (new and path in maps):
+            _check(path, force=force, sources=sources)
 
 
 def _check(path: str, *, force: bool, sources: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poolcli.errors import OptionError
+from poolcli.errors import OptionError, suggestion
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,7 +82,7 @@ def weights_of(kernel: Any) -> NDArray[np.float64]:
     """
     if isinstance(kernel, str):
         if kernel not in KERNELS:
-            msg = f"kernel {kernel!r}: one of {', '.join(KERNELS)} or rows of numbers expected"
+            msg = f"kernel {kernel!r}{suggestion(kernel, KERNELS)}"
             raise OptionError(msg)
         return KERNELS[kernel].weights
     try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poolcli.errors import OptionError
+from poolcli.errors import OptionError, suggestion
 from poolcli.ops.strips import Values
 from poolcli.ops.view import View, highest, lowest
 
@@ -347,7 +347,7 @@ def pool_named(kind: Any) -> tuple[str, Pool]:
     """
     name = ALIASES.get(kind, kind) if isinstance(kind, str) else kind
     if not isinstance(name, str) or name not in POOLS:
-        msg = f"kind {kind!r}: one of {', '.join([*POOLS, *ALIASES])} expected"
+        msg = f"kind {kind!r}{suggestion(str(kind), [*POOLS, *ALIASES])}"
         raise OptionError(msg)
     return name, POOLS[name]
 

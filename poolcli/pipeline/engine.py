@@ -11,8 +11,8 @@ import numpy as np
 from poolcli.errors import OptionError, SizeError
 from poolcli.ops import strips
 from poolcli.ops.arrays import thread_count
+from poolcli.ops.condense import BinomialStage, PoolStage
 from poolcli.ops.kinds import POOLS
-from poolcli.ops.pooling import BinomialStage, PoolStage
 from poolcli.ops.strips import Values
 from poolcli.pipeline.recipe import Recipe
 from poolcli.pipeline.result import Result, Stage
@@ -60,6 +60,11 @@ def expanded(recipe: Recipe) -> Iterator[tuple[Step, str]]:
             else:
                 name = {"conv2d": "filter", "relu": "detect"}.get(step.op, "pooling")
                 yield step, inside + name
+
+
+def map_names(recipe: Recipe) -> list[str]:
+    """What the maps of a run are called in `Result.maps`, and as files: the input's first."""
+    return ["0-input", *(f"{number}-{step.op}" for number, (step, _) in enumerate(expanded(recipe), 1))]
 
 
 def plan(recipe: Recipe, shape: Pair, channels: int = 1, dtype: Any = np.uint8) -> list[Placed]:
@@ -236,10 +241,8 @@ def execute(
         first.statistics.result(scale) if first.statistics else None,
         first.display.result(scale) if first.display else None,
     )  # fmt: skip
-    stages, copies = [], {"input": first.copy}
-    for number, (one, look) in enumerate(zip(placed, seen, strict=True), 1):
-        stages.append(_described(one, look, scale))
-        copies[f"{number}-{one.step.op}"] = look.copy
+    looks = [first, *seen]
+    stages = [_described(one, look, scale) for one, look in zip(placed, looks[1:], strict=True)]
     return Result(
         recipe=recipe,
         source=picture.source,
@@ -252,7 +255,11 @@ def execute(
         depth=picture.depth,
         notes=picture.notes,
         indices=None if winners is None else _last(winners, values.ndim),
-        maps={name: _last(copy.values, values.ndim) for name, copy in copies.items() if copy is not None},
+        maps={
+            name: _last(look.copy.values, values.ndim)
+            for name, look in zip(map_names(recipe), looks, strict=True)
+            if look.copy is not None
+        },
     )
 
 

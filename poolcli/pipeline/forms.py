@@ -6,19 +6,17 @@ Sizes are height x width: ``3x2`` is three rows by two columns. Every function a
 from __future__ import annotations
 
 import io
+import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poolcli.errors import OptionError
+from poolcli.errors import OptionError, suggestion
 from poolcli.ops.kernels import KERNELS, weights_of
 from poolcli.ops.windows import is_whole, padding_pairs, pair
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
     from poolcli.ops.windows import Padding, Pair
@@ -29,15 +27,6 @@ KERNEL_FILES = (".txt", ".csv", ".npy")
 _SIZE = re.compile(r"(\d+)(?:x(\d+))?")
 _OUTPUT_SIZE = re.compile(r"(\d+|-)x(\d+|-)")
 _ROWS = re.compile(r"[-+.\d;,\seE]+")
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """`, did you mean 'size'?`, or what there is when nothing is near."""
-    from difflib import get_close_matches
-
-    known = list(known)
-    near = get_close_matches(name, known, 1)
-    return f", did you mean {near[0]!r}?" if near else f": one of {', '.join(known)} expected"
 
 
 def size_pair(name: str, value: Any, minimum: int = 1) -> Pair:
@@ -125,13 +114,16 @@ def padding_value(name: str, value: Any) -> Padding:
     return padding_pairs(name, value)
 
 
-def kernel_value(value: Any) -> str | Rows:
+def kernel_value(value: Any, *, files: bool = False) -> str | Rows:
     """A kernel's name, or its weights as rows of floats.
 
     Parameters
     ----------
     value : str, path or rows of numbers
-        A name of `KERNELS`; a ``.txt``, ``.csv`` or ``.npy`` file; or rows: ``"-1 -1 -1; -1 8 -1; -1 -1 -1"``.
+        A name of `KERNELS`, or rows: ``"-1 -1 -1; -1 8 -1; -1 -1 -1"``.
+    files : bool
+        Whether it may also be a ``.txt``, ``.csv`` or ``.npy`` file. A recipe may not: it would mean something else
+        in another folder.
 
     Raises
     ------
@@ -143,51 +135,64 @@ def kernel_value(value: Any) -> str | Rows:
     >>> kernel_value("1 2; 3 4")
     ((1.0, 2.0), (3.0, 4.0))
     """
-    if isinstance(value, Path):
-        return _kernel_file(value)
-    if not isinstance(value, str):
+    if not isinstance(value, str | os.PathLike):
         return _rows(weights_of(value))
-    if value in KERNELS:
-        return value
-    if Path(value).suffix.lower() in KERNEL_FILES:
-        return _kernel_file(Path(value))
-    if _ROWS.fullmatch(value):
-        return _parsed(value, f"kernel {value!r}")
-    msg = f"kernel {value!r}{suggestion(value, KERNELS)}"
-    if "did you mean" not in msg:
-        msg += f'; also a {", ".join(KERNEL_FILES)} file, or rows such as "0 1; 1 0"'
+    text = os.fspath(value)
+    if text in KERNELS:
+        return text
+    if os.path.splitext(text)[1].lower() in KERNEL_FILES and files:
+        return _kernel_file(text)
+    if _ROWS.fullmatch(text):
+        return _parsed(text, f"kernel {text!r}")
+    known = suggestion(text, KERNELS)
+    if "did you mean" not in known:
+        known += f'; also rows such as "0 1; 1 0"{" or a " + ", ".join(KERNEL_FILES) + " file" if files else ""}'
+    msg = f"kernel {text!r}{known}"
     raise OptionError(msg)
 
 
-def _kernel_file(path: Path) -> Rows:
+def _kernel_file(path: str) -> Rows:
+    what = f"kernel {path!r}"
     try:
-        data = path.read_bytes()
+        if os.path.exists(path) and not os.path.isfile(path):
+            msg = f"{what}: not a regular file; a {', '.join(KERNEL_FILES)} file expected"
+            raise OptionError(msg)
+        with open(path, "rb") as file:
+            data = file.read()
     except OSError as error:
-        msg = f"kernel {str(path)!r}: {error.strerror}"
+        msg = f"{what}: {error.strerror}"
         raise OptionError(msg) from None
     if data.startswith(b"\x93NUMPY"):
         try:
             weights = np.load(io.BytesIO(data), allow_pickle=False)
         except (ValueError, OSError, EOFError) as error:
-            msg = f"kernel {str(path)!r}: {str(error).splitlines()[0]}; a .npy array of shape (height, width) expected"
+            msg = f"{what}: {str(error).splitlines()[0]}; a .npy array of shape (height, width) expected"
             raise OptionError(msg) from None
         if weights.ndim != 2 or weights.dtype.kind not in "biuf":
-            msg = f"kernel {str(path)!r}: {weights.dtype} of shape {weights.shape}: numbers of shape (height, width) expected"
+            msg = f"{what}: {weights.dtype} of shape {weights.shape}: numbers of shape (height, width) expected"
             raise OptionError(msg)
         return _rows(weights_of(weights))
     text = data.decode("utf-8", "replace").removeprefix("\ufeff")
-    lines = [line.split("#")[0].strip().rstrip(",;") for line in text.splitlines()]
-    return _parsed(";".join(line for line in lines if line), f"kernel {str(path)!r}")
+    lines = [line.split("#")[0].strip().rstrip(";").rstrip() for line in text.splitlines()]
+    return _parsed(";".join(line for line in lines if line), what)
 
 
 def _parsed(text: str, what: str) -> Rows:
-    rows = [re.split(r"[,\s]+", row.strip().strip(",")) for row in text.strip().strip(";").split(";")]
-    try:
-        numbers = [[float(cell) for cell in row] for row in rows]
-    except ValueError as error:
-        bad = str(error).rsplit(":", 1)[-1].strip()
-        msg = f"{what}: {bad} is no number; rows of numbers separated by ; expected, all of one length"
-        raise OptionError(msg) from None
+    text = text.strip().rstrip(";").strip()
+    if not text:
+        msg = f"{what}: empty; rows of numbers expected"
+        raise OptionError(msg)
+    rows = [re.split(r"\s*,\s*|\s+", row.strip()) for row in text.split(";")]
+    numbers: list[list[float]] = []
+    for row in rows:
+        numbers.append([])
+        for cell in row:
+            try:
+                numbers[-1].append(float(cell))
+            except ValueError:
+                shown = repr(cell) if cell else "an empty cell"
+                msg = f"{what}: {shown} is no number; rows of numbers separated by ; expected, all of one length"
+                raise OptionError(msg) from None
     lengths = [len(row) for row in numbers]
     if len(set(lengths)) != 1:
         msg = f"{what}: rows of {', '.join(map(str, lengths))} numbers; all rows of one length expected"
@@ -196,4 +201,4 @@ def _parsed(text: str, what: str) -> Rows:
 
 
 def _rows(weights: NDArray[np.float64]) -> Rows:
-    return tuple(tuple(float(v) for v in row) for row in weights)
+    return tuple(tuple(float(v) + 0.0 for v in row) for row in weights)  # + 0.0: there is one zero

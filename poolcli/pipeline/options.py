@@ -7,13 +7,16 @@ as an option holds for every pooling step of the recipe, a kernel for every filt
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from poolcli.errors import OptionError
+from poolcli.errors import OptionError, suggestion
 from poolcli.ops.kinds import POOLS, pool_named
-from poolcli.pipeline.forms import suggestion
+from poolcli.pipeline.forms import kernel_value
 from poolcli.pipeline.recipe import Recipe, load
 from poolcli.pipeline.steps import AdaptivePool2D, Conv2D, GlobalPool2D, Pool, Pool2D, ReLU, Step, flag, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SETTINGS = ("channels", "range", "resize", "resize_filter", "background", "nan", "blocks")
 FILTER = {"kernel": "kernel", "conv_stride": "stride", "conv_padding": "padding", "conv_dilation": "dilation"}
@@ -76,9 +79,11 @@ def _filtered(stages: list[Step], given: dict[str, Any]) -> list[Step]:
     changes = {FILTER[name]: value for name, value in given.items() if name in FILTER}
     if not changes:
         return stages
+    if "kernel" in changes:
+        changes["kernel"] = kernel_value(changes["kernel"], files=True)
     if not any(isinstance(step, Conv2D) for step in stages):
         if "kernel" not in changes:
-            msg = f"{', '.join(name for name in FILTER if name in given)} without a kernel: a kernel expected as well"
+            msg = f"{_words(name for name in FILTER if name in given)} without a kernel: a kernel expected as well"
             raise OptionError(msg)
         return [Conv2D(**changes), *stages]
     return [replace(step, **changes) if isinstance(step, Conv2D) else step for step in stages]
@@ -91,7 +96,7 @@ def _detected(stages: list[Step], given: dict[str, Any], *, added: bool) -> list
     if wanted is not None and not flag("relu", wanted):
         kept = [step for step in stages if not isinstance(step, ReLU)]
         if not kept:
-            msg = "relu False: nothing is left of the recipe's stages"
+            msg = "no relu: nothing is left of the recipe's stages"
             raise OptionError(msg)
         return kept
     if any(isinstance(step, ReLU) for step in stages):
@@ -132,7 +137,7 @@ def _instead(given: dict[str, Any], window: dict[str, Any]) -> dict[str, Any]:
         instead["output_size"] = given["output_size"]
     if flag("global_pool", given.get("global_pool", False)):
         if instead:
-            msg = "global_pool and output_size exclude each other: one of them expected"
+            msg = "global pool and output size exclude each other: one of them expected"
             raise OptionError(msg)
         instead["global_pool"] = True
     if instead:
@@ -142,9 +147,14 @@ def _instead(given: dict[str, Any], window: dict[str, Any]) -> dict[str, Any]:
             if not (name == "repeat" and whole("repeat", value) == 1) and value is not False
         ]
         if excluded:
-            msg = f"{next(iter(instead))} excludes {', '.join(excluded)}: the window follows from the map"
+            msg = f"{_words(list(instead)[:1])} excludes {_words(excluded)}: the window follows from the map"
             raise OptionError(msg)
     return instead
+
+
+def _words(names: Iterable[str]) -> str:
+    """Names as both a shell and Python know them: without - and _."""
+    return ", ".join(name.replace("_", " ") for name in names)
 
 
 def _carried(step: Pool, to: type[Pool], kind: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:

@@ -7,17 +7,19 @@ and from results that carry it, written as JSON, and named by a hash that is the
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import os
 import tomllib
 from dataclasses import dataclass, field, fields
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from poolcli.errors import ImageError, OptionError
+from poolcli.errors import ImageError, OptionError, suggestion
 from poolcli.ops.kernels import weights_of
-from poolcli.pipeline.forms import size_pair, suggestion
-from poolcli.pipeline.steps import Conv2D, Pool2D, Step, check_keys, step_from, whole
+from poolcli.pipeline.forms import size_pair
+from poolcli.pipeline.steps import Conv2D, Pool, Pool2D, Step, check_keys, step_from, whole
 
 CHOICES = {
     "channels": ("gray", "each"),
@@ -54,7 +56,7 @@ class Recipe:
     summary: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        whole("blocks", self.blocks)
+        object.__setattr__(self, "blocks", whole("blocks", self.blocks))
         if self.resize is not None:
             object.__setattr__(self, "resize", size_pair("resize", self.resize))
         for key, words in CHOICES.items():
@@ -65,6 +67,10 @@ class Recipe:
         if not isinstance(self.background, str):
             msg = f"background {self.background!r}: the name of a colour or #rrggbb expected"
             raise OptionError(msg)
+        if self.background != "white":
+            from poolcli.images.modes import parse_color
+
+            parse_color(self.background)
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as JSON can hold it; `recipe_from` reads it back."""
@@ -85,7 +91,7 @@ class Recipe:
     def hash(self) -> str:
         """16 hexadecimal digits, equal for recipes that do the same.
 
-        A kernel counts by its weights, however it was named; a stride that was not given counts as the size.
+        A kernel counts by its weights, however it was named; what was not given counts as its default.
         """
         plain = self.to_dict()
         plain.pop("name", None)
@@ -93,6 +99,10 @@ class Recipe:
         for step, settings in zip(self.stages, plain["stages"], strict=True):
             if isinstance(step, Conv2D):
                 settings["kernel"] = weights_of(step.kernel).tolist()
+            if isinstance(step, Pool):
+                settings["parameter"] = repr(step.checked().parameter)
+                settings.pop("p", None)
+                settings.pop("q", None)
             if isinstance(step, Pool2D):
                 settings["stride"] = list(step.stride or step.size)
         text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
@@ -152,6 +162,9 @@ def load(source: Any) -> Recipe:
     if isinstance(source, str) and source in names:
         text = (resources.files("poolcli.pipeline") / "recipes" / f"{source}.toml").read_text("utf-8")
         return recipe_from({"name": source, **tomllib.loads(text)})
+    if not isinstance(source, str | os.PathLike):
+        msg = f"recipe of type {type(source).__name__}: a name, a file, a table or a Recipe expected"
+        raise OptionError(msg)
     path = Path(source)
     try:
         return recipe_from(_parsed(path))
@@ -172,34 +185,41 @@ def load(source: Any) -> Recipe:
 
 
 def _parsed(path: Path) -> Any:
-    with path.open("rb") as file:
-        head = file.read(4096)
-    # A picture begins with bytes that are no text; TOML and JSON have no NUL and are UTF-8.
+    data = path.read_bytes()  # once: it may be a pipe
+    # A picture holds bytes that are no text; TOML and JSON have no NUL and are UTF-8.
     try:
-        if b"\0" in head:
-            raise UnicodeError  # noqa: TRY301 - one way for both signs of a binary file
-        text = path.read_text("utf-8-sig")
+        text = None if b"\0" in data else data.decode("utf-8-sig")
     except UnicodeError:
-        return _carried(path)
+        text = None
+    if text is None:
+        return _carried(data)
+    return _json(text) if text.lstrip().startswith("{") else _toml(text)
+
+
+def _json(text: str) -> Any:
     try:
-        return json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
-    except ValueError as error:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        msg = f"no JSON: {str(error).splitlines()[0]}"
+        raise OptionError(msg) from None
+
+
+def _toml(text: str) -> Any:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
         msg = f"neither TOML nor JSON: {str(error).splitlines()[0]}"
         raise OptionError(msg) from None
 
 
-def _carried(path: Path) -> Any:
-    from poolcli.images.read import embedded_recipe
+def _carried(data: bytes) -> Any:
+    from poolcli.images.embedded import embedded_recipe
 
     try:
-        text = embedded_recipe(path)
+        text = embedded_recipe(io.BytesIO(data))
     except ImageError as error:
         raise OptionError(str(error)) from None
     if text is None:
         msg = "this picture carries no recipe; a TOML or JSON file, or a result of poolcli, expected"
         raise OptionError(msg)
-    try:
-        return json.loads(text)
-    except ValueError:
-        msg = "the recipe in this picture is damaged"
-        raise OptionError(msg) from None
+    return _json(text)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from poolcli.errors import OptionError
+from poolcli.errors import OptionError, suggestion
 from poolcli.ops.convolution import ReluStage, convolution
 from poolcli.ops.kernels import weights_of
 from poolcli.ops.kinds import POOLS, pool_named
-from poolcli.ops.pooling import Pooling, pooling
-from poolcli.pipeline.forms import Rows, kernel_value, output_size_pair, padding_value, size_pair, suggestion
+from poolcli.ops.pooling import pooling
+from poolcli.ops.windows import is_whole
+from poolcli.pipeline.forms import Rows, kernel_value, output_size_pair, padding_value, size_pair
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from poolcli.ops.condense import Pooling
     from poolcli.ops.strips import Stage, Values
     from poolcli.ops.windows import Padding, Pair
 
@@ -41,6 +44,8 @@ class Step(ABC):
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, float) and math.isinf(value):
+        return "inf"  # JSON has no infinity
     return [_plain(v) for v in value] if isinstance(value, tuple) else "-" if value is None else value
 
 
@@ -99,6 +104,8 @@ class Pool(Step):
 
     def __post_init__(self) -> None:
         _set(self, "kind", pool_named(self.kind)[0])
+        if str(self.p) == "inf":  # as files have it
+            _set(self, "p", math.inf)
         self.checked()  # a wrong setting is found when the recipe is made, not when a picture comes
 
     @abstractmethod
@@ -143,7 +150,7 @@ class Pool2D(Pool):
             flag(name, getattr(self, name))
         super().__post_init__()
         if self.count_include_pad and self.kind != "average":
-            msg = f"count_include_pad with kind {self.kind!r}: it belongs to average"
+            msg = f"count include pad with kind {self.kind!r}: it belongs to average"
             raise OptionError(msg)
 
     def checked(self) -> Pooling:
@@ -236,10 +243,10 @@ def whole(name: str, value: Any, minimum: int = 1) -> int:
     ------
     OptionError
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+    if not is_whole(value) or value < minimum:
         msg = f"{name} {value!r}: a whole number of at least {minimum} expected"
         raise OptionError(msg)
-    return value
+    return int(value)
 
 
 def flag(name: str, value: Any) -> bool:

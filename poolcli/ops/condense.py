@@ -1,0 +1,169 @@
+"""Pooling as stages over strips: windows of a kind, the binomial that antialiases them, and the settings of a step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poolcli.ops.kinds import POOLS, Pool
+from poolcli.ops.strips import STRIP_BYTES, Scratch, Values, chunk_rows
+from poolcli.ops.view import View
+from poolcli.ops.windows import AdaptiveAxis, adaptive_window, pooling_window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from poolcli.ops.strips import Rows
+    from poolcli.ops.windows import Padding, Pair, Window
+
+
+@dataclass
+class PoolStage:
+    """Windows of one kind over a map of `before` values (a `strips.Stage`).
+
+    Attributes
+    ----------
+    indices : ndarray of shape (planes, h, w), int64, or None
+        Filled with the winners' positions when given.
+    """
+
+    window: Window
+    before: Values
+    kind: Pool
+    parameter: float
+    planes: int
+    count_include_pad: bool = False
+    indices: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        self.shape = self.window.shape
+        self.values = self.kind.result(self.before, self.window.cells)
+        itemsize = self.before.dtype.itemsize
+        rows, cols = self.window.rows, self.window.cols
+        self.chunk = chunk_rows(self.planes, cols.length, itemsize, rows.stride, least=rows.extent)
+        if isinstance(rows, AdaptiveAxis):
+            self.chunk = 1  # then all rows of a chunk's windows are whole slices
+        elif self.kind.gathers:
+            self.chunk = max(
+                1, min(self.chunk, 4 * STRIP_BYTES // max(1, self.planes * self.window.cells * cols.out * itemsize))
+            )
+
+    def needs(self, a: int, b: int) -> Pair:
+        return self.window.rows.needs(a, b)
+
+    def boundary(self, a: int) -> int:
+        return self.window.rows.boundary(a)
+
+    def strips(self, rows: Rows, chunks: Iterable[Pair]) -> Iterator[NDArray[Any]]:
+        scratch = Scratch()
+        for chunk in chunks:
+            view = View(rows, self.window, self.before, chunk, scratch, count_include_pad=self.count_include_pad)
+            if self.indices is not None and self.kind.winner:
+                better, neutral = self.kind.winner
+                strip, positions = view.winners(better, neutral(self.before.dtype))
+                self.indices[rows.group, chunk[0] : chunk[1]] = positions
+                yield strip
+            else:
+                yield self.kind.reduce(view, self.parameter).astype(self.values.dtype, copy=False)
+        rows.drain()
+
+
+@dataclass
+class BinomialStage:
+    """[1 2 1] x [1 2 1] / 16 with reflected border, at a stride: ceil(n / stride) outputs (a `strips.Stage`).
+
+    Zhang, "Making Convolutional Networks Shift-Invariant Again" (2019), filter size 3.
+    """
+
+    size: Pair
+    stride: Pair
+    before: Values
+    planes: int
+
+    def __post_init__(self) -> None:
+        self.shape = (-(-self.size[0] // self.stride[0]), -(-self.size[1] // self.stride[1]))
+        self.values = Values(np.dtype(np.float64 if self._wide else np.float32))
+        self.chunk = chunk_rows(self.planes, self.size[1], 4, self.stride[0])
+
+    @property
+    def _wide(self) -> bool:
+        if self.before.low is None or self.before.high is None:
+            return self.before.dtype.itemsize > 4
+        return max(abs(self.before.low), abs(self.before.high)) * 16 >= 1 << 24
+
+    def needs(self, a: int, b: int) -> Pair:
+        return max(a * self.stride[0] - 1, 0), min((b - 1) * self.stride[0] + 2, self.size[0])
+
+    def boundary(self, a: int) -> int:
+        return self.size[0] if a >= self.shape[0] else max(a * self.stride[0] - 1, 0)
+
+    def strips(self, rows: Rows, chunks: Iterable[Pair]) -> Iterator[NDArray[Any]]:
+        (height, width), (down, right) = self.size, self.stride
+        kind = self.values.dtype.type
+        columns = [_reflected(np.arange(self.shape[1]) * right + side, width) for side in (-1, 0, 1)]
+        for a, b in chunks:
+            lo, hi = self.needs(a, b)
+            block = rows.get(lo, hi)
+            above, here, below = (
+                np.take(block, _reflected(np.arange(a, b) * down + side, height) - lo, axis=-2).astype(kind)
+                for side in (-1, 0, 1)
+            )
+            mixed = above + here * kind(2) + below
+            left, centre, right_ = (np.take(mixed, at, axis=-1) for at in columns)
+            yield (left + centre * kind(2) + right_) * kind(1 / 16)
+        rows.drain()
+
+
+def _reflected(cells: NDArray[np.intp], n: int) -> NDArray[np.intp]:
+    """Cells -1 and n are 1 and n - 2; a single cell is its own neighbour."""
+    mirrored = np.where(cells < 0, -cells, np.where(cells >= n, 2 * (n - 1) - cells, cells))
+    return np.clip(mirrored, 0, n - 1)
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """The settings of a pooling step, checked: what `pool2d`, `adaptive_pool2d` and a recipe's pool stage share.
+
+    Attributes
+    ----------
+    kind : str
+        A name of `POOLS`.
+    size, stride, dilation : (height, width)
+        `size` is ignored where `output_size` is given.
+    padding : as `windows.padding_pairs` returns it
+    output_size : (height or None, width or None), or None for sliding windows
+    """
+
+    kind: str
+    parameter: float
+    size: Pair = (2, 2)
+    stride: Pair = (2, 2)
+    padding: Padding = "valid"
+    dilation: Pair = (1, 1)
+    ceil: bool = False
+    count_include_pad: bool = False
+    output_size: tuple[int | None, int | None] | None = None
+
+    def stages(self, shape: Pair, values: Values, planes: int) -> tuple[PoolStage, *tuple[BinomialStage, ...]]:
+        """The stages that do this to a map of `shape`: the windows, and what follows them.
+
+        Raises
+        ------
+        SizeError
+            The window does not fit the map.
+        """
+        pool = POOLS[self.kind]
+        if self.output_size is not None:
+            window = adaptive_window(shape, self.output_size)
+        else:
+            stride = (1, 1) if pool.smooth else self.stride
+            window = pooling_window(shape, self.size, stride, self.padding, self.dilation, ceil=self.ceil)
+        stage = PoolStage(window, values, pool, self.parameter, planes, self.count_include_pad)
+        if not pool.smooth:
+            return (stage,)
+        stride = (1, 1) if self.output_size is not None else self.stride
+        return stage, BinomialStage(stage.shape, stride, stage.values, planes)
