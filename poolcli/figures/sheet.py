@@ -14,13 +14,15 @@ import numpy as np
 
 from poolcli.figures.encode import encode_png
 from poolcli.figures.layout import Box
-from poolcli.figures.typeface import Typeface
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from matplotlib.artist import Artist
+    from matplotlib.backend_bases import RendererBase
     from numpy.typing import NDArray
+
+    from poolcli.figures.typeface import Typeface
 
 Color = tuple[int, int, int]
 
@@ -204,7 +206,7 @@ def _picture_artist(rgb: NDArray[np.uint8], x: int, y: int) -> Artist:
     from matplotlib.transforms import Affine2D
 
     class Pixels(Artist):
-        def draw(self, renderer):  # type: ignore[no-untyped-def]
+        def draw(self, renderer: RendererBase) -> None:
             rgba = np.dstack((rgb, np.full(rgb.shape[:2], 255, np.uint8)))
             context = renderer.new_gc()
             # Renderers take the bottom row first; with a transform, SVG says that the pixels must not be smoothed.

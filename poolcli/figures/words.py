@@ -119,7 +119,10 @@ def shares(stage: Stage, detect: Stage | None) -> str:
 def reduction(stage: Stage) -> str:
     """How a map too large for its panel was made smaller: ``shown at 1/3 (block max)``; empty when it was not."""
     display = shown(stage)
-    return f"shown at 1/{display.factor} (block {display.rule})" if display.factor > 1 else ""
+    if display.factor == 1:
+        return ""
+    rule = {"largest": "largest of each block", "subsample": "first of each block"}
+    return f"shown at 1/{display.factor} ({rule.get(display.rule, f'block {display.rule}')})"
 
 
 def caption(result: Result, name: str, remarks: str = "") -> tuple[str, str]:
@@ -146,11 +149,13 @@ def caption(result: Result, name: str, remarks: str = "") -> tuple[str, str]:
     done = " · ".join(filter(None, (name, resized, " → ".join(_folded(steps)))))
     last = before[-1]
     seen = []
-    if last.receptive_field != (1, 1) or last.total_stride != (1, 1):
-        field = "1 input pixel" if last.receptive_field == (1, 1) else f"{size(last.receptive_field)} input pixels"
-        seen.append(f"one output pixel sees {field}")
-        if last.shape != (1, 1):
-            seen[0] += f", steps of {size(last.total_stride, always=False)}"
+    height, width = last.receptive_field
+    if height >= result.input.shape[0] and width >= result.input.shape[1]:
+        seen.append("one output pixel sees the whole picture")
+    elif last.receptive_field != (1, 1) or last.total_stride != (1, 1):
+        pixels = "pixel" if height == width == 1 else "pixels"
+        steps_of = size(last.total_stride, always=False)
+        seen.append(f"one output pixel sees {size(last.receptive_field)} input {pixels}, steps of {steps_of}")
     return done, " · ".join(filter(None, (*seen, *result.notes, remarks)))
 
 
@@ -193,7 +198,7 @@ def _step(stage: Stage, previous: Stage) -> str:
             words.append("ceil")
         if settings.get("count_include_pad"):
             words.append("pads counted")
-        words += [f"{name} {settings[name]:g}" for name in ("p", "q", "r", "alpha") if settings.get(name) is not None]
+        words += [f"{name} {float(settings[name]):g}" for name in ("p", "q") if settings.get(name) is not None]
         return ", ".join(words)
     return stage.title
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from poolcli.ops.windows import Pair
 
-STRIP_BYTES = 1 << 18
+STRIP_BYTES = 1 << 19
 """What a strip should measure to stay in a processor's second-level cache with its neighbours."""
 
 BAND_CELLS = 1 << 20

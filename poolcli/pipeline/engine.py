@@ -33,7 +33,7 @@ class Placed:
 
     step: Step
     label: str
-    repeats: int
+    drawn: bool
     stages: tuple[strips.Stage, ...]
     receptive_field: Pair
     total_stride: tuple[float, float]
@@ -49,22 +49,25 @@ class Placed:
         return self.stages[-1].values
 
 
-def expanded(recipe: Recipe) -> Iterator[tuple[Step, str]]:
-    """The steps in the order they are done, with blocks and repeats written out, and what errors call them."""
+def expanded(recipe: Recipe) -> Iterator[tuple[Step, str, bool]]:
+    """The steps in the order they are done, with blocks and repeats written out.
+
+    With each, what errors call it, and whether its map is drawn: of several repeats only the last is.
+    """
     for block in range(1, recipe.blocks + 1):
         inside = f"block {block}, " if recipe.blocks > 1 else ""
         for step in recipe.stages:
             if isinstance(step, Pool2D) and step.repeat > 1:
                 for i in range(1, step.repeat + 1):
-                    yield step, f"{inside}repeat {i}"
+                    yield step, f"{inside}repeat {i}", i == step.repeat
             else:
                 name = {"conv2d": "filter", "relu": "detect"}.get(step.op, "pooling")
-                yield step, inside + name
+                yield step, inside + name, True
 
 
 def map_names(recipe: Recipe) -> list[str]:
     """What the maps of a run are called in `Result.maps`, and as files: the input's first."""
-    return ["0-input", *(f"{number}-{step.op}" for number, (step, _) in enumerate(expanded(recipe), 1))]
+    return ["0-input", *(f"{number}-{step.op}" for number, (step, *_) in enumerate(expanded(recipe), 1))]
 
 
 def plan(recipe: Recipe, shape: Pair, channels: int = 1, dtype: Any = np.uint8) -> list[Placed]:
@@ -95,7 +98,7 @@ def plan(recipe: Recipe, shape: Pair, channels: int = 1, dtype: Any = np.uint8) 
     planes = strips.group_size(channels, shape[1], values.dtype.itemsize)
     field, jump = (1, 1), (1.0, 1.0)
     placed: list[Placed] = []
-    for step, label in expanded(recipe):
+    for step, label, drawn in expanded(recipe):
         try:
             stages = tuple(step.place(shape, values, planes))
         except SizeError as error:
@@ -103,8 +106,7 @@ def plan(recipe: Recipe, shape: Pair, channels: int = 1, dtype: Any = np.uint8) 
             raise SizeError(msg) from None
         for stage in stages:
             field, jump = _grown(stage, field, jump)
-        repeats = step.repeat if isinstance(step, Pool2D) else 1
-        placed.append(Placed(step, label, repeats, stages, field, jump))
+        placed.append(Placed(step, label, drawn, stages, field, jump))
         shape, values = stages[-1].shape, stages[-1].values
     return placed
 
@@ -302,11 +304,10 @@ def _watch(
     panel: int,
     keep: bool,
 ) -> MapWatch:
-    # Of several repeats only the last is drawn.
-    drawn = panel > 0 and (placed is None or placed.repeats == 1 or placed.label.endswith(f"repeat {placed.repeats}"))
+    drawn = placed is None or placed.drawn
     return MapWatch(
         MapStatistics(shape, values) if statistics else None,
-        MapDisplay(shape, values, panel, rule) if drawn else None,
+        MapDisplay(shape, values, panel, rule) if panel and drawn else None,
         MapCopy(shape, scale) if keep else None,
     )
 

@@ -1,7 +1,7 @@
 """Taps: what is seen of the maps while they flow by. Statistics, a reduced copy for display, whole maps on request.
 
-A map's rows reach the taps of several bands, each row once. Sums are kept per row and added in row order at the end, and
-everything else is a maximum, a minimum or a count, so the number of threads changes no digit.
+A map's rows reach the taps of several bands, each row once. Float sums are kept per row and added in row order at the
+end, and everything else is exact in any order, so the number of threads changes no digit.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poolcli.ops.sums import exact_sum
 from poolcli.pipeline.result import Display, Statistics
 
 if TYPE_CHECKING:
@@ -31,31 +32,30 @@ class MapStatistics:
 
     def __init__(self, shape: tuple[int, int, int], values: Values) -> None:
         planes, height, width = shape
-        self._whole = values.whole and values.dtype.itemsize <= 4
-        self._sums = np.zeros((planes, height))
-        self._low = np.zeros((planes, height), values.dtype)
-        self._high = np.zeros((planes, height), values.dtype)
-        self._active = np.zeros((planes, height), np.int64)
+        self._values = values
+        self._rows = np.zeros((planes, height))
+        self._found: list[tuple[Any, Any, int, int]] = []  # of each strip: least, greatest, how many above 0, sum
         self._cells = planes * height * width
 
     def see(self, group: slice, strip: NDArray[Any], first: int) -> None:
-        rows = group, slice(first, first + strip.shape[1])
-        strip.min(axis=-1, out=self._low[rows])
-        strip.max(axis=-1, out=self._high[rows])
-        if self._whole:
-            self._sums[rows] = np.add.reduce(strip, axis=-1, dtype=np.int64)
-        else:
-            self._sums[rows] = np.add.reduce(np.ascontiguousarray(strip, np.float64), axis=-1)
-        self._active[rows] = np.count_nonzero(strip > 0, axis=-1)
+        total = 0
+        if self._values.whole:
+            total = exact_sum(strip, self._values)
+        else:  # the order of additions counts: rows by themselves, added up at the end
+            sums = np.add.reduce(np.ascontiguousarray(strip, np.float64), axis=-1)
+            self._rows[group, first : first + strip.shape[1]] = sums
+        self._found.append((strip.min(), strip.max(), int(np.count_nonzero(strip > 0)), total))
 
     def result(self, scale: float) -> Statistics:
         """In units of the output."""
         unit = np.float32(scale)
+        lows, highs, counts, totals = zip(*self._found, strict=True)
+        total = sum(totals) if self._values.whole else float(self._rows.sum())
         return Statistics(
-            min=float(np.float32(self._low.min()) * unit),
-            max=float(np.float32(self._high.max()) * unit),
-            mean=float(self._sums.sum() * scale / self._cells),
-            active=float(self._active.sum() / self._cells),
+            min=float(np.float32(np.min(lows)) * unit),
+            max=float(np.float32(np.max(highs)) * unit),
+            mean=total * scale / self._cells,
+            active=sum(counts) / self._cells,
         )
 
 
