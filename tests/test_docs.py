@@ -19,7 +19,7 @@ from poolcli.ops.windows import PADDING_NAMES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-SHELL = re.findall(r"^```sh\n(.*?)^```", README, re.M | re.S)
+SHELL = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 COMMANDS = [line for block in SHELL for line in block.splitlines() if line.startswith("poolcli ")]
 
 
@@ -105,7 +105,7 @@ def no_figure_left(request):
 
 def test_readme_python_runs(monkeypatch):
     monkeypatch.chdir(ROOT)
-    blocks = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
+    blocks = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     test = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, "README", "README.md", 0)
     assert test.examples
 
@@ -113,7 +113,7 @@ def test_readme_python_runs(monkeypatch):
 
 
 def test_readme_recipe_is_one():
-    (text,) = re.findall(r"^```toml\n(.*?)^```", README, re.M | re.S)
+    (text,) = re.findall(r"^```toml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     made = poolcli.recipe(recipe=tomllib.loads(text))
 
     assert [step.op for step in made.stages] == ["conv2d", "relu", "pool2d"]
@@ -121,7 +121,7 @@ def test_readme_recipe_is_one():
 
 
 def test_changelog_has_an_unreleased_section_on_top():
-    sections = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)
+    sections = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
 
     assert sections[0] == "Unreleased"
 

@@ -74,11 +74,13 @@ class ConvStage:
                 cells = wide
             acc = scratch.empty("acc", (rows.planes, b - a, self.window.cols.out), kind)
             product = scratch.empty("product", acc.shape, kind)
+            # 0 times NaN or infinity is NaN in every framework, so zeros are skipped among finite values only.
+            every = kind.kind == "f" and not np.isfinite(np.add.reduce(cells, axis=None))
             started = False
             for i, (out_rows, in_rows) in _numbered(self.window.rows, a, b, lo):
                 for j, (out_cols, in_cols) in columns.items():
                     weight = self.weights[i, j]
-                    if weight:
+                    if weight or every:
                         started = _add(
                             acc, product, (out_rows, out_cols), cells[:, in_rows, in_cols], weight, started=started
                         )

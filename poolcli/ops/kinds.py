@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 LARGE_WINDOW = 1024
 """Windows of more cells are better taken one by one than cell by cell."""
 
+HIGH_POWER = 8
+"""Powers beyond which floats are scaled first, at the price of holding all rows of a window at once."""
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -179,10 +182,13 @@ def _lp(view: View, p: float) -> NDArray[Any]:
         return np.sqrt(_squares(view))
     if math.isinf(p):
         return view.fold(np.maximum, 0, dtype=np.float64, prepare=_magnitude)
-    # A power of two brings integers into 0…1, where high powers cannot overflow, and costs no accuracy.
+    # A power of two brings the values into 0…1, where high powers cannot overflow, and costs no accuracy.
     unit = 1.0
     if view.values.low is not None and view.values.high is not None:
         unit = 2.0 ** -max(abs(view.values.low), abs(view.values.high)).bit_length()
+    elif p > HIGH_POWER:
+        cells = _magnitude(view.block)
+        unit = 2.0 ** -math.frexp(np.max(cells, where=np.isfinite(cells), initial=0))[1]
 
     def power(cells: NDArray[Any]) -> NDArray[Any]:
         return np.power(_magnitude(cells) * unit, p)

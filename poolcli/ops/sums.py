@@ -41,7 +41,9 @@ def exact_sum(cells: NDArray[Any], values: Values) -> int:
     """
     flat = cells.ravel()  # a view where the cells lie together
     if flat.dtype.itemsize == 8:
-        return int(flat.sum(dtype=object)) if flat.dtype == np.uint64 else int(np.add.reduce(flat, dtype=np.int64))
+        half = flat.dtype.type(32)
+        low = flat & flat.dtype.type(0xFFFFFFFF)
+        return (int(np.add.reduce(flat >> half)) << 32) + int(np.add.reduce(low))
     total, top = 0, max(abs(values.low or 0), abs(values.high or 0), 1)
     if flat.dtype.itemsize == 1 and flat.dtype != np.int8 and flat.size >= _SHORT:
         # Eight bytes at a time: the even ones and the odd ones side by side in 16-bit lanes.

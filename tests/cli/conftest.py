@@ -1,0 +1,97 @@
+"""A folder with a cat and a small picture in it, and two ways to call poolcli there."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+CAT = ROOT / "sample_images/cat.jpg"
+SMALL = np.random.default_rng(5).integers(0, 256, (24, 40), np.uint8)
+"""Gray noise: every row, column and value differs."""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An own current folder that holds cat.jpg and small.png."""
+    shutil.copyfile(CAT, tmp_path / "cat.jpg")
+    Image.fromarray(SMALL).save(tmp_path / "small.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def small():
+    """The values of small.png."""
+    return SMALL
+
+
+@pytest.fixture
+def cli(here):
+    """Call poolcli in this process; the result has exit_code, stdout_bytes, stdout, stderr."""
+    from poolcli.cli.group import cli as command
+
+    def call(*args, **options):
+        result = CliRunner().invoke(command, [str(arg) for arg in args], prog_name="poolcli", **options)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return call
+
+
+@pytest.fixture
+def start(here):
+    """Start poolcli as a process of its own, in a session of its own."""
+
+    def call(*args, env=(), **options):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **dict(env)}
+        environment = {name: value for name, value in environment.items() if value is not None}
+        options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        return subprocess.Popen(
+            [sys.executable, "-m", "poolcli", *args], env=environment, start_new_session=True, **options
+        )
+
+    return call
+
+
+@pytest.fixture
+def shell(here):
+    """Run a line of bash in which poolcli is a command; the result has returncode, stdout, stderr as bytes."""
+    folder = here.parent / f"{here.name}-bin"
+    folder.mkdir()
+    program = folder / "poolcli"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m poolcli "$@"\n')
+    program.chmod(0o755)
+
+    def call(line, env=(), **options):
+        path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": path, **dict(env)}
+        environment = {name: value for name, value in environment.items() if value is not None}
+        return subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {line}"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            check=False,
+            **options,
+        )
+
+    return call
+
+
+@pytest.fixture
+def files(here):
+    """What is in the folder, hidden files too: name -> bytes."""
+
+    def look():
+        return {str(p.relative_to(here)): p.read_bytes() for p in sorted(here.rglob("*")) if p.is_file()}
+
+    return look

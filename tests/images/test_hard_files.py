@@ -1,0 +1,282 @@
+"""Every difficult file ends as a picture or as one line of error, quickly, quietly and without much memory."""
+
+import io
+import os
+import socket
+import struct
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hardfiles import EITHER, ERROR, PICTURE, bomb_headers, color_picture, hard_files, npy, saved
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import EpsImagePlugin, Image
+
+from poolcli.errors import ImageError
+from poolcli.images.read import display_name, embedded_recipe, read
+
+ROOT = Path(__file__).parents[2]
+SMALL = sorted(name for name, file in hard_files().items() if len(file.data) < 20_000)
+
+
+def outcome(data, **options):
+    try:
+        picture = read(io.BytesIO(data), **options)
+    except ImageError as error:
+        message = str(error)
+    else:
+        message = None
+    if message is not None:
+        assert message
+        assert message.isprintable()
+        assert "_io" not in message, "no Python object is shown"
+        return ERROR
+    assert picture.values.dtype in (np.uint8, np.uint16, np.float32, np.float64)
+    assert picture.values.shape == picture.size
+    return PICTURE
+
+
+@pytest.mark.parametrize("name", hard_files())
+def test_ends_as_it_must(name):
+    file = hard_files()[name]
+    before = time.perf_counter()
+    end = outcome(file.data)
+    assert time.perf_counter() - before < 5
+    assert file.ends in {end, EITHER}
+
+
+@pytest.mark.parametrize("name", ["base.jpg", "cut50-base.jpg", "eps_named.jpg", "bomb.png", "frames.gif"])
+def test_a_path_ends_like_its_bytes(tmp_path, name):
+    file = hard_files()[name]
+    path = tmp_path / name
+    path.write_bytes(file.data)
+    if file.ends == ERROR:
+        with pytest.raises(ImageError):
+            read(path)
+    else:
+        np.testing.assert_array_equal(read(path).values, read(io.BytesIO(file.data)).values)
+
+
+@pytest.mark.parametrize("name", sorted(bomb_headers()))
+def test_bomb_message_has_size_limit_and_option(name):
+    with pytest.raises(ImageError, match=r"\d+x\d+ .*[\d,]+ pixels; at most 178,956,970 are .*--max-pixels"):
+        read(io.BytesIO(bomb_headers()[name]))
+
+
+def test_bombs_need_no_memory(tmp_path):
+    for name, data in bomb_headers().items():
+        (tmp_path / name).write_bytes(data)
+    program = (
+        "import resource, sys\n"
+        "from poolcli.errors import ImageError\n"
+        "from poolcli.images.read import read\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
+        "before = peak()\n"
+        "for name in sys.argv[1:]:\n"
+        "    try: read(name)\n"
+        "    except ImageError: continue\n"
+        "    sys.exit(name)\n"
+        "print(peak() - before)\n"
+    )
+    command = [sys.executable, "-W", "error", "-c", program, *map(str, tmp_path.iterdir())]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=ROOT)
+    assert int(result.stdout) < 60
+
+
+def test_max_pixels_raises_and_lowers_the_limit():
+    data = saved(Image.new("L", (40, 30)), "PNG")
+    assert read(io.BytesIO(data), max_pixels=1200).size == (30, 40)
+    with pytest.raises(ImageError, match=r"30x40 \(height x width\) is 1,200 pixels; at most 1,199"):
+        read(io.BytesIO(data), max_pixels=1199)
+    with pytest.raises(ImageError, match="at most 15"):
+        read(io.BytesIO(npy(np.zeros((4, 4), np.uint8))), max_pixels=15)
+
+
+def test_max_pixels_holds_above_pillows_own_limit(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert read(io.BytesIO(saved(Image.new("L", (40, 30)), "PNG"))).size == (30, 40)
+    assert Image.MAX_IMAGE_PIXELS == 100, "restored"
+
+
+def test_no_other_program_is_started(monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a program was started"))
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("Ghostscript was called"))
+    assert outcome(saved(color_picture(), "EPS")) == ERROR
+
+
+def test_nothing_is_printed(tmp_path):
+    # Pillow logs some damage as errors, and Python prints those unless a handler takes them.
+    path = tmp_path / "many.tif"
+    path.write_bytes(hard_files()["samples.tif"].data)
+    program = (
+        "import sys\n"
+        "from poolcli.errors import ImageError\n"
+        "from poolcli.images.read import read\n"
+        "try: read(sys.argv[1])\n"
+        "except ImageError: print('refused')\n"
+    )
+    command = [sys.executable, "-W", "always", "-c", program, str(path)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True, cwd=ROOT)
+    assert (result.stdout, result.stderr) == ("refused\n", "")
+
+
+def test_named_pipe_is_refused_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    program = "import sys; from poolcli.images.read import read; read(sys.argv[1])"
+    command = [sys.executable, "-c", program, str(tmp_path / "pipe")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False, cwd=ROOT)
+    assert "is a named pipe, not a regular file" in result.stderr
+
+
+def test_what_is_no_regular_file_is_named(tmp_path, monkeypatch):
+    with pytest.raises(ImageError, match="is a directory"):
+        read(tmp_path)
+    with pytest.raises(ImageError, match="is a device"):
+        read("/dev/null")
+    with pytest.raises(ImageError, match="No such file or directory"):
+        read(tmp_path / "missing.png")
+    with pytest.raises(ImageError, match="File name too long"):
+        read(tmp_path / ("x" * 300))
+    with pytest.raises(ImageError, match="not a usable file name"):
+        read("a\0b.png")
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("s")
+        with pytest.raises(ImageError, match=r"No such device|socket"):
+            read("s")
+
+
+def test_file_descriptors_are_closed(tmp_path):
+    (tmp_path / "bad.png").write_bytes(hard_files()["cut50-rgb.png"].data)
+    (tmp_path / "good.tif").write_bytes(hard_files()["frames.tif"].data)
+    before = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0
+    for _ in range(5):
+        read(tmp_path / "good.tif")
+        for name in ("bad.png", "missing", "."):
+            with pytest.raises(ImageError):
+                read(tmp_path / name)
+    after = len(os.listdir("/proc/self/fd")) if before else 0
+    assert after <= before
+
+
+def test_a_shrinking_file_is_an_error_and_kills_nothing(tmp_path):
+    path = tmp_path / "raw.tif"
+    path.write_bytes(saved(Image.new("RGB", (800, 800)), "TIFF"))
+    with pytest.raises(ImageError, match="damaged TIFF"):
+        read(path, check=lambda *_: os.truncate(path, 4096))
+
+
+def test_memory_errors_are_image_errors(monkeypatch):
+    def no_memory(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", no_memory)
+    with pytest.raises(ImageError, match="not enough memory"):
+        read(io.BytesIO(hard_files()["rgb.png"].data))
+    monkeypatch.setattr("poolcli.images.read.finite", no_memory)
+    with pytest.raises(ImageError, match="not enough memory"):
+        read(io.BytesIO(npy(np.zeros((4, 4)))))
+    monkeypatch.setattr("numpy.lib.format.read_array", no_memory)
+    with pytest.raises(ImageError, match="not enough memory"):
+        read(io.BytesIO(hard_files()["gray.npy"].data))
+
+
+@pytest.mark.parametrize("kind", [SyntaxError, struct.error, TypeError, AttributeError, OverflowError, RecursionError])
+@pytest.mark.parametrize("where", ["open", "load", "n_frames", "getexif"])
+def test_whatever_pillow_raises_is_an_image_error_or_ignored(monkeypatch, kind, where):
+    def broken(*_, **__):
+        raise kind("two\nlines")
+
+    data = hard_files()["base.jpg"].data
+    if where == "open":
+        monkeypatch.setattr(Image, "open", broken)
+    elif where == "n_frames":
+        monkeypatch.setattr(Image.Image, "n_frames", property(broken), raising=False)
+    else:
+        monkeypatch.setattr("PIL.ImageFile.ImageFile.load" if where == "load" else "PIL.Image.Image.getexif", broken)
+    if where in {"open", "load"}:
+        with pytest.raises(ImageError, match=r"damaged .*\(two\\x0alines\)"):
+            read(io.BytesIO(data))
+    else:
+        assert read(io.BytesIO(data)).notes == ()
+
+
+def test_arrays_are_refused_by_their_header():
+    header = npy(np.zeros((500, 500), np.int64))[:128]
+    with pytest.raises(ImageError, match="array of type int64"):
+        read(io.BytesIO(header))
+    header = npy(np.zeros((500, 500)))[:128]
+    with pytest.raises(ImageError, match="truncated NPY file: 0 bytes of data, 2,000,000 expected"):
+        read(io.BytesIO(header))
+    with pytest.raises(ImageError, match=r"NPY format 9\.0 is not read; 1\.0 and 2\.0"):
+        read(io.BytesIO(hard_files()["version9.npy"].data))
+
+
+def test_peak_memory_is_the_decoded_picture_and_the_gray_one(tmp_path):
+    height, width = 3000, 4000
+    Image.new("RGB", (width, height), "red").save(tmp_path / "big.jpg")
+    program = (
+        "import io, resource, sys\n"
+        "from poolcli.images.read import read\n"
+        "read(io.BytesIO(b'P5 1 1 255 0'))\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before = peak()\n"
+        "read(sys.argv[1], channels=sys.argv[2])\n"
+        "print((peak() - before) * (1 if sys.platform == 'darwin' else 1024))\n"
+    )
+    for channels, per_pixel in (("gray", 4 + 1), ("each", 4 + 3)):
+        command = [sys.executable, "-c", program, str(tmp_path / "big.jpg"), channels]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=ROOT)
+        assert int(result.stdout) < height * width * per_pixel + 12_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("plain é 日本.png", "plain é 日本.png"),
+        ("esc\x1b[31m.png", r"esc\x1b[31m.png"),
+        ("bell\x07\x9b.png", r"bell\x07\x9b.png"),
+        ("two\nlines\r\t\x7f", r"two\x0alines\x0d\x09\x7f"),
+        ("rtl\u202egnp.exe", r"rtl\u202egnp.exe"),
+        ("line\u2028\u2029", r"line\u2028\u2029"),
+        ("latin1_\udce9.png", r"latin1_\xe9.png"),
+    ],
+)
+def test_display_name(name, shown):
+    assert display_name(name) == shown
+
+
+def test_display_name_of_bytes_and_paths():
+    assert display_name(Path("a/b.png")) == os.path.join("a", "b.png")
+    assert display_name(b"\xff.png") == r"\xff.png"
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"GIF89a", b"\x93NUMPY\1\0", b"BM", b"P5 "]),
+    st.binary(max_size=400),
+)
+def test_any_bytes(start, rest):
+    outcome(start + rest)
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(
+    st.sampled_from(SMALL),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=6),
+    st.floats(0.2, 1),
+)
+def test_any_damage(name, changes, kept):
+    data = bytearray(hard_files()[name].data)
+    for where, value in changes:
+        if data:
+            data[int(where * len(data))] = value
+    damaged = bytes(data[: int(len(data) * kept)])
+    outcome(damaged, max_pixels=1_000_000)
+    with suppress(ImageError):
+        embedded_recipe(io.BytesIO(damaged))

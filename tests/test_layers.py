@@ -1,0 +1,166 @@
+"""The rooms import one way, and start-up loads no more than it needs."""
+
+import ast
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "poolcli"
+ALLOWED = {
+    "errors": set(),
+    "ops": {"errors"},
+    "images": {"errors"},
+    "pipeline": {"errors", "ops", "images"},
+    "figures": {"errors", "ops", "images", "pipeline"},
+    "cli": {"errors", "ops", "images", "pipeline", "figures"},
+}
+"""Room -> the rooms it may import."""
+PACKAGES = {"PIL": "pillow", "numpy": "numpy", "click": "click", "matplotlib": "matplotlib"}
+WHO = {
+    "PIL": {"images"},
+    "matplotlib": {"figures"},
+    "click": {"cli"},
+    "numpy": {"ops", "images", "pipeline", "figures", "cli"},
+}
+
+
+def imports_of(path):
+    """Dotted names of all that a file imports, also inside functions and for type checking."""
+    inside = path.parent.relative_to(ROOT).parts
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = ".".join(inside[: len(inside) - node.level + 1]) if node.level else ""
+            module = ".".join(part for part in (start, node.module) if part)
+            yield from (f"{module}.{name.name}" for name in node.names)
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "import_module":
+            yield from (arg.value for arg in node.args if isinstance(arg, ast.Constant))
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+IMPORTS = [(path, name) for path in FILES for name in imports_of(path)]
+
+
+def room_of(path):
+    parts = path.relative_to(PACKAGE).parts
+    return parts[0].removesuffix(".py") if len(parts) == 1 else parts[0]
+
+
+def test_the_reader_of_imports_sees_them_all():
+    """Otherwise every other test here could pass on nothing."""
+    assert len(FILES) > 30
+    assert {room_of(path) for path in FILES} >= set(ALLOWED)
+    assert ("cli", "poolcli.images.read.read") in {(room_of(path), name) for path, name in IMPORTS}
+    assert {name.split(".")[0] for _, name in IMPORTS} >= set(PACKAGES)
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_a_room_imports_only_the_rooms_below(room):
+    used = {
+        name.split(".")[1]
+        for path, name in IMPORTS
+        if room_of(path) == room and name.startswith("poolcli.") and not name.startswith("poolcli.__")
+    }
+    assert used - {room} <= ALLOWED[room]
+
+
+@pytest.mark.parametrize("package", WHO)
+def test_a_package_is_imported_only_in_its_rooms(package):
+    users = {room_of(path) for path, name in IMPORTS if name.split(".")[0] == package}
+    assert users
+    assert users <= WHO[package]
+
+
+def test_nothing_imports_pyplot():
+    assert [str(path) for path, name in IMPORTS if "pyplot" in name or "pylab" in name] == []
+    assert [str(path) for path in FILES if "pyplot" in path.read_text("utf-8").replace("never pyplot", "")] == []
+
+
+def test_nothing_third_party_is_imported_but_the_four():
+    foreign = {name.split(".")[0] for _, name in IMPORTS} - sys.stdlib_module_names - {"poolcli"}
+    assert foreign == set(PACKAGES)
+
+
+def test_run_time_dependencies_are_the_four():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    names = sorted(line.split(">")[0].split("=")[0].split("<")[0].strip() for line in project["dependencies"])
+    assert names == sorted(PACKAGES.values())
+
+
+def loaded(code, **env):
+    """The packages that are loaded when `code` is done, in a fresh interpreter."""
+    script = f"import sys\ntry:\n    {code}\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+    script += (
+        "sys.stderr.write('loaded ' + ' '.join(m for m in ('numpy', 'PIL', 'matplotlib', 'click') if m in sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        encoding="latin-1",
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **env},
+    )
+    *_, last = done.stderr.splitlines()
+    assert last.startswith("loaded"), done.stderr
+    return set(last.split()[1:]), done.stdout
+
+
+def test_importing_poolcli_loads_nothing():
+    packages, _ = loaded("import poolcli; poolcli.__version__")
+    assert packages == set()
+
+
+@pytest.mark.parametrize("option", ["--help", "-h", "--version"])
+def test_help_and_version_load_no_numpy_pillow_or_matplotlib(option):
+    packages, out = loaded(f"sys.argv[1:] = [{option!r}]; from poolcli.cli import main; main()")
+    assert packages == {"click"}
+    assert "poolcli" in out
+
+
+def test_completing_a_command_loads_no_numpy_pillow_or_matplotlib():
+    packages, out = loaded(
+        "sys.argv[1:] = []; from poolcli.cli import main; main()",
+        _POOLCLI_COMPLETE="bash_complete",
+        COMP_WORDS="poolcli r",
+        COMP_CWORD="1",
+    )
+    assert packages == {"click"}
+    assert out == "plain,run\n"
+
+
+def test_completing_an_option_loads_no_matplotlib():
+    packages, out = loaded(
+        "sys.argv[1:] = []; from poolcli.cli import main; main()",
+        _POOLCLI_COMPLETE="bash_complete",
+        COMP_WORDS="poolcli run --pool ",
+        COMP_CWORD="3",
+    )
+    assert "matplotlib" not in packages
+    assert "plain,max" in out.splitlines()
+
+
+def test_a_run_without_figure_loads_no_matplotlib(tmp_path):
+    target = str(tmp_path / "out.png")
+    words = ["run", str(ROOT / "sample_images/circle64.png"), "-o", target, "--no-figure", "--kernel", "edge"]
+    packages, _ = loaded(f"sys.argv[1:] = {words!r}; from poolcli.cli import main; main()")
+    assert os.path.getsize(target)
+    assert packages == {"click", "numpy", "PIL"}
+
+
+def test_a_run_to_stdout_loads_no_matplotlib():
+    words = ["run", str(ROOT / "sample_images/circle64.png"), "-o", "-", "--format", "pgm"]
+    packages, out = loaded(f"sys.argv[1:] = {words!r}; from poolcli.cli import main; main()")
+    assert out.startswith("P5")
+    assert "matplotlib" not in packages
+
+
+def test_pooling_an_array_loads_no_pillow_click_or_matplotlib():
+    packages, _ = loaded("import poolcli; poolcli.pool2d([[1, 2], [3, 4]])")
+    assert packages == {"numpy"}
