@@ -42,6 +42,21 @@ class Form(click.ParamType[Any]):
         return words or ([CompletionItem(incomplete, type="file")] if self.name.endswith("FILE") else [])
 
 
+class FileName(click.Path):
+    """A path as it was typed: completion offers files, and what is wrong with it is said by those who open it."""
+
+    def __init__(self, metavar: str = "FILE", *, folder: bool = False) -> None:
+        super().__init__(readable=False)
+        self._metavar = metavar
+        self._folder = folder
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return self._metavar
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="dir" if self._folder else "file")]
+
+
 def _size(name: str) -> Form:
     return Form("HxW", lambda value: forms.size_pair(name, value))
 

@@ -11,9 +11,9 @@ import click
 import numpy as np
 
 from poolcli.cli import outputs, report
-from poolcli.cli.console import Console, stdout_is_terminal, write_json
+from poolcli.cli.console import Console, silent_libraries, stdout_is_terminal, write_json
 from poolcli.cli.group import Failure, failure
-from poolcli.cli.options import RECIPE_OPTIONS, Form, Sections, program_options, recipe_options
+from poolcli.cli.options import RECIPE_OPTIONS, FileName, Form, Sections, program_options, recipe_options
 from poolcli.cli.targets import RefusedError, Targets, check_targets, plan_targets
 from poolcli.errors import OptionError, PoolcliError
 from poolcli.images.opening import MAX_PIXELS, display_name
@@ -59,12 +59,16 @@ Examples:
   poolcli run - -o - --pool average --size 3x2 < cat.jpg > small.png
   poolcli run cat.jpg --recipe kaggle-tutorial --json -o cat.npy""",
 )
-@click.argument("image", help="A picture (PNG, JPEG, GIF, BMP, WebP, TIFF, PNM, AVIF), a .npy array, or - for stdin.")
+@click.argument(
+    "image",
+    type=FileName("IMAGE"),
+    help="A picture (PNG, JPEG, GIF, BMP, WebP, TIFF, PNM, AVIF), a .npy array, or - for stdin.",
+)
 @recipe_options
 @click.option(
     "-o",
     "--output",
-    metavar="FILE",
+    type=FileName(),
     help="The result; the suffix chooses the format, - is stdout.",
     show_default="STEM.pooled.png",
 )
@@ -73,7 +77,7 @@ Examples:
 )
 @click.option(
     "--figure",
-    metavar="FILE",
+    type=FileName(),
     help="The comparison figure: .png, .svg or .pdf.",
     show_default="STEM.figure.png beside the result; none with -o -",
 )
@@ -94,11 +98,13 @@ Examples:
 )
 @click.option(
     "--indices",
-    metavar="FILE.npy",
+    type=FileName("FILE.npy"),
     help="Write where each maximum (minimum) of the last pooling was found: row * width + column.",
 )
-@click.option("--stages", metavar="DIR", help="Write every map on the way, as a picture and as .npy.")
-@click.option("--save-recipe", metavar="FILE.json", help="Write the recipe.")
+@click.option(
+    "--stages", type=FileName("DIR", folder=True), help="Write every map on the way, as a picture and as .npy."
+)
+@click.option("--save-recipe", type=FileName("FILE.json"), help="Write the recipe.")
 @click.option("-f", "--force", is_flag=True, help="Replace existing files.")
 @click.option(
     "--json",
@@ -141,6 +147,8 @@ def command(image: str, **options: Any) -> None:
             save_recipe=options["save_recipe"],
             depth=options["depth"],
         )
+        if targets.indices is not None:
+            engine.check_indices(recipe)
         _check_stdout(targets, as_json=options["as_json"], force=options["force"])
         try:
             check_targets(targets, recipe, [] if image == "-" else [image], force=options["force"])
@@ -169,7 +177,11 @@ def _check_stdout(targets: Targets, *, as_json: bool, force: bool) -> None:
 def _run(image: str, recipe: Recipe, targets: Targets, options: dict[str, Any], console: Console) -> None:
     start = time.perf_counter()
     source = _stdin() if image == "-" else image
-    picture = read(source, max_pixels=options["max_pixels"], **engine.reading(recipe))
+    try:
+        with silent_libraries():
+            picture = read(source, **engine.reading(recipe, options["max_pixels"]))
+    except OptionError as error:  # a background, a size: wrong for any picture
+        raise failure(error, "") from None
     for note in picture.notes:
         console.say(f"{picture.source}: {note}")
     result = engine.execute(

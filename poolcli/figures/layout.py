@@ -46,8 +46,8 @@ def magnifications(shapes: Sequence[tuple[int, int]], side: int = SIDE) -> list[
     # Halves round down: 267 pixels stay 267, 266 become 532.
     first = max(1, math.ceil(side / max(height, width) - 0.5))
     wanted = [min(first * height / h, first * width / w) for h, w in shapes]
-    # A map may look a little larger than the largest (4 x 100 pixels against 398), but by no more than a sixteenth.
-    return [max(1, round(k) if round(k) <= k * 17 / 16 else math.floor(k)) for k in wanted]
+    # A map may look a little larger than the largest (4 x 100 pixels against 398), but by no more than a quarter.
+    return [max(1, round(k) if round(k) <= k * 5 / 4 else math.floor(k)) for k in wanted]
 
 
 def columns(widths: Sequence[int], gap: int, margin: int) -> list[int]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from poolcli.figures.encode import encode_png
 from poolcli.figures.layout import Box
+from poolcli.images.png import encode_png
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,7 +132,7 @@ class Sheet:
 
     def png(self, metadata: Mapping[str, str]) -> bytes:
         """Encode as PNG with the given text chunks."""
-        return encode_png(self.pixels(), metadata)
+        return encode_png(self.pixels(), metadata, dpi=144, drawn=True)
 
     def vector(self, fmt: str, metadata: Mapping[str, str | None]) -> bytes:
         """Encode as ``"svg"`` or ``"pdf"``: text as outlines or embedded glyphs, pictures as pixels."""

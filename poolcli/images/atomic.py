@@ -70,7 +70,10 @@ def check_target(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> Non
 
 
 def _same(path: Path, status: os.stat_result | None, other: Path) -> bool:
-    other_status = _status(other)
+    try:
+        other_status = _status(other)
+    except OSError:  # an input that cannot be looked at is the reader's to report
+        return False
     if status is None or other_status is None:
         return os.path.realpath(path) == os.path.realpath(other)
     return os.path.samestat(status, other_status)

@@ -7,8 +7,6 @@ import re
 from typing import TYPE_CHECKING, Any, BinaryIO
 from xml.sax.saxutils import escape, unescape
 
-from PIL.PngImagePlugin import PngInfo
-
 from poolcli.images.opening import MAX_PIXELS, open_bytes, open_picture, picture_errors
 from poolcli.images.quiet import quiet_pillow
 
@@ -27,6 +25,11 @@ _XMP = (
 _XMP_RECIPE = re.compile(r"<poolcli:recipe>(.*?)</poolcli:recipe>", re.DOTALL)
 
 
+def png_text(text: str | None) -> dict[str, str]:
+    """The text chunks of a PNG that carries a recipe."""
+    return {"Software": KEY, **({} if text is None else {KEY: text})}
+
+
 def embedding(pillow_format: str, text: str | None) -> dict[str, Any]:
     """Arguments of Pillow's ``save`` that put the recipe into the file.
 
@@ -35,7 +38,7 @@ def embedding(pillow_format: str, text: str | None) -> dict[str, Any]:
     Parameters
     ----------
     pillow_format : str
-        ``"PNG"``, ``"TIFF"``, ``"JPEG"``, ``"WEBP"``; others carry no text.
+        ``"TIFF"``, ``"JPEG"``, ``"WEBP"``; others carry no text, and PNG is not written by Pillow.
     text : str or None
 
     Examples
@@ -43,12 +46,6 @@ def embedding(pillow_format: str, text: str | None) -> dict[str, Any]:
     >>> embedding("JPEG", '{"pool": "max"}')
     {'comment': b'{"pool": "max"}'}
     """
-    if pillow_format == "PNG":
-        chunks = PngInfo()
-        chunks.add_text("Software", KEY)
-        if text is not None:
-            chunks.add_text(KEY, text)
-        return {"pnginfo": chunks}
     if text is None:
         return {}
     data = text.encode("utf-8")

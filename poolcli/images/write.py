@@ -12,9 +12,10 @@ from PIL import Image
 
 from poolcli.errors import OptionError, OutputError
 from poolcli.images.atomic import atomic_write, check_target
-from poolcli.images.embedded import embedding
+from poolcli.images.embedded import embedding, png_text
 from poolcli.images.opening import printable
 from poolcli.images.pixels import output_values, pixels
+from poolcli.images.png import encode_png
 from poolcli.images.quiet import quiet_pillow
 
 if TYPE_CHECKING:
@@ -209,9 +210,11 @@ def _encode_array(fmt: Format, values: NDArray[np.float32]) -> memoryview:
     return stream.getbuffer()
 
 
-def _encode_picture(pillow: str, values: NDArray[Any], description: str | None) -> memoryview:
+def _encode_picture(pillow: str, values: NDArray[Any], description: str | None) -> bytes | memoryview:
     stream = io.BytesIO()
     try:
+        if pillow == "PNG":
+            return encode_png(values, png_text(description))
         with quiet_pillow():
             # A new image: nothing of the source's metadata, position or colour profile can leak into it.
             image = Image.fromarray(np.ascontiguousarray(values))

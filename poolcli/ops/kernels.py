@@ -86,7 +86,8 @@ def weights_of(kernel: Any) -> NDArray[np.float64]:
             raise OptionError(msg)
         return KERNELS[kernel].weights
     try:
-        weights = np.array(kernel, np.float64)
+        given = np.array(kernel)
+        weights = given.astype(np.float64) if given.dtype.kind in "biuf" else np.empty(0)
     except (TypeError, ValueError):
         weights = np.empty(0)
     if weights.ndim != 2 or weights.size == 0:

@@ -31,6 +31,10 @@ BAND_CELLS = 1 << 20
 """Input cells of a band, at least: enough that threads and halos cost little, few enough that two cores share a photo."""
 
 
+DEEPEST = 64
+"""Stages composed at a time. Each holds a strip, and a generator of Python's stack; beyond, a whole map lies between."""
+
+
 @dataclass(frozen=True)
 class Values:
     """What is known of a map's values: their type and, for integers, their range.
@@ -281,8 +285,8 @@ def _watched(strips: Iterator[NDArray[Any]], tap: Tap, first: int) -> Iterator[N
 class Watcher(Protocol):
     """Makes the taps of the bands, and gathers what they saw."""
 
-    def taps(self, group: slice, shares: Sequence[Pair]) -> Sequence[Tap | None]:
-        """One tap for the array and one for each stage; `shares` are the rows of each map that the band owns."""
+    def taps(self, group: slice, shares: Sequence[Pair], first: int) -> Sequence[Tap | None]:
+        """One tap for each map from number `first` on (the array is 0); `shares` are the rows that the band owns."""
         ...
 
 
@@ -303,13 +307,27 @@ def run(
     watcher : Watcher, optional
         Asked for the taps of every band.
     """
-    if not array.size:
-        return
+    for first in range(0, len(stages), DEEPEST):
+        part = stages[first : first + DEEPEST]
+        last = first + len(part) == len(stages)
+        made = out if last else np.empty((len(array), *part[-1].shape), part[-1].values.dtype)
+        if array.size:
+            _run_part(array, part, made, threads, watcher, first)
+        array = made
+
+
+def _run_part(
+    array: NDArray[Any], stages: Sequence[Stage], out: NDArray[Any], threads: int, watcher: Watcher | None, first: int
+) -> None:
     jobs = [(group, band) for group in plane_groups(array) for band in bands(array[group].shape, stages)]
 
     def work(job: tuple[slice, Pair]) -> None:
         group, band = job
-        taps = watcher.taps(group, shares(stages, band)) if watcher else [None] * (len(stages) + 1)
+        taps: list[Tap | None] = [None] * (len(stages) + 1)
+        if watcher:
+            taps = list(watcher.taps(group, shares(stages, band), first))
+            if first:  # the part before has seen this map
+                taps[0] = None
         with np.errstate(all="ignore"):  # infinities and NaN are values here, not accidents
             _run_band(array, stages, group, band, taps, out)
 

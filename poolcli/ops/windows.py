@@ -31,6 +31,9 @@ PADDING_NAMES = {
     "same": "ceil(n / stride) outputs, the odd cell of padding at the bottom and right (TensorFlow, ONNX SAME_UPPER)",
     "same-lower": "the same, the odd cell at the top and left (ONNX SAME_LOWER)",
 }
+LARGEST = 2**31 - 1
+"""No size, stride, dilation or padding is larger; far beyond any picture, and far from what integers can hold."""
+
 PADDING_FORMS = "valid, same, same-lower, N, (height, width) or ((top, bottom), (left, right))"
 
 Pair = tuple[int, int]
@@ -51,8 +54,8 @@ def pair(name: str, value: Any, minimum: int = 1) -> Pair:
         `value` is neither, or below `minimum`.
     """
     both = tuple(value) if isinstance(value, tuple | list | np.ndarray) else (value, value)
-    if len(both) != 2 or not all(is_whole(v) and v >= minimum for v in both):
-        msg = f"{name} {value!r}: a whole number of at least {minimum}, or two (height, width), expected"
+    if len(both) != 2 or not all(is_whole(v) and minimum <= v <= LARGEST for v in both):
+        msg = f"{name} {value!r}: a whole number from {minimum} to {LARGEST}, or two (height, width), expected"
         raise OptionError(msg)
     return int(both[0]), int(both[1])
 
@@ -77,7 +80,7 @@ def padding_pairs(name: str, value: Any) -> Padding:
     except (TypeError, ValueError):
         raise OptionError(msg) from None
     sides = (top, bottom, left, right)
-    if isinstance(value, str) or not all(is_whole(v) and v >= 0 for v in sides):
+    if isinstance(value, str) or not all(is_whole(v) and 0 <= v <= LARGEST for v in sides):
         raise OptionError(msg)
     return (int(top), int(bottom)), (int(left), int(right))
 

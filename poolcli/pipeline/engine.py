@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poolcli.errors import OptionError, SizeError
+from poolcli.errors import ImageError, OptionError, SizeError
 from poolcli.ops import strips
 from poolcli.ops.arrays import thread_count
 from poolcli.ops.condense import BinomialStage, PoolStage
@@ -70,7 +70,9 @@ def map_names(recipe: Recipe) -> list[str]:
     return ["0-input", *(f"{number}-{step.op}" for number, (step, *_) in enumerate(expanded(recipe), 1))]
 
 
-def plan(recipe: Recipe, shape: Pair, channels: int = 1, dtype: Any = np.uint8) -> list[Placed]:
+def plan(
+    recipe: Recipe, shape: Pair, channels: int = 1, dtype: Any = np.uint8, max_pixels: int | None = None
+) -> list[Placed]:
     """Place every step of a recipe on a picture of `shape`: all sizes, before a pixel is read.
 
     Parameters
@@ -81,11 +83,13 @@ def plan(recipe: Recipe, shape: Pair, channels: int = 1, dtype: Any = np.uint8) 
     channels : int
     dtype : numpy dtype
         Of the picture.
+    max_pixels : int, optional
+        What a map may have at most, where a step makes it larger than the one before.
 
     Raises
     ------
     SizeError
-        A window does not fit its map; the step is named.
+        A window does not fit its map, or a map would be too large; the step is named.
 
     Examples
     --------
@@ -104,6 +108,10 @@ def plan(recipe: Recipe, shape: Pair, channels: int = 1, dtype: Any = np.uint8) 
         except SizeError as error:
             msg = f"{label}: {error}"
             raise SizeError(msg) from None
+        height, width = stages[-1].shape
+        if max_pixels is not None and height * width > max(max_pixels, shape[0] * shape[1]):
+            msg = f"{label}: a map of {height}x{width} has {height * width} pixels; --max-pixels {max_pixels} is the limit"
+            raise SizeError(msg)
         for stage in stages:
             field, jump = _grown(stage, field, jump)
         placed.append(Placed(step, label, drawn, stages, field, jump))
@@ -167,20 +175,26 @@ def run(image: Any, recipe: Recipe | None = None, threads: int | None = None, st
     if not isinstance(recipe, Recipe):
         msg = f"recipe of type {type(recipe).__name__}: a Recipe made by poolcli.recipe(...) expected"
         raise OptionError(msg)
-    source = read.read if isinstance(image, str | os.PathLike) else read.from_array
-    picture = source(image, **reading(recipe))
+    if not isinstance(image, str | os.PathLike):
+        return execute(read.from_array(image, **reading(recipe)), recipe, threads=threads, statistics=statistics)
+    try:
+        picture = read.read(image, **reading(recipe))
+    except (ImageError, SizeError) as error:
+        msg = f"{read.display_name(image)}: {error}"
+        raise type(error)(msg) from None
     return execute(picture, recipe, threads=threads, statistics=statistics)
 
 
-def reading(recipe: Recipe) -> dict[str, Any]:
-    """The keywords with which `images.read` reads a picture for this recipe."""
+def reading(recipe: Recipe, max_pixels: int | None = None) -> dict[str, Any]:
+    """The keywords with which `images.read` reads a picture for this recipe, sizes checked before it is decoded."""
     return {
+        **({} if max_pixels is None else {"max_pixels": max_pixels}),
         "channels": recipe.channels,
         "background": recipe.background,
         "nan": recipe.nan,
         "resize": recipe.resize,
         "resize_filter": recipe.resize_filter,
-        "check": lambda height, width, channels: plan(recipe, (height, width), channels),
+        "check": lambda height, width, channels: plan(recipe, (height, width), channels, max_pixels=max_pixels),
     }
 
 
@@ -220,6 +234,8 @@ def execute(
     planes = values[None] if values.ndim == 2 else np.moveaxis(values, -1, 0)
     placed = plan(recipe, (planes.shape[1], planes.shape[2]), len(planes), planes.dtype)
     white, scale = _units(picture, recipe)
+    if indices:
+        check_indices(recipe)
     winners = _winners(placed, len(planes)) if indices else None
 
     before = Values.of(planes.dtype)
@@ -283,13 +299,23 @@ def _display_rule(placed: list[Placed]) -> str:
     return POOLS[kinds[-1]].display if kinds else "max"
 
 
-def _winners(placed: list[Placed], planes: int) -> Any:
-    last = next((one for one in reversed(placed) if isinstance(one.step, Pool)), None)
-    stage = last.stages[-1] if last else None
-    if not isinstance(stage, PoolStage) or stage.kind.winner is None:
+def check_indices(recipe: Recipe) -> None:
+    """Refuse to look for winners where the last pooling step has none.
+
+    Raises
+    ------
+    OptionError
+    """
+    kinds = [step.kind for step in recipe.stages if isinstance(step, Pool)]
+    if not kinds or POOLS[kinds[-1]].winner is None:
         names = " or ".join(name for name, pool in POOLS.items() if pool.winner)
-        msg = f"indices of {last.step.kind if last and isinstance(last.step, Pool) else 'no'} pooling: {names} expected"
+        msg = f"indices of {kinds[-1] if kinds else 'no'} pooling: {names} expected"
         raise OptionError(msg)
+
+
+def _winners(placed: list[Placed], planes: int) -> Any:
+    stage = next(one.stages[-1] for one in reversed(placed) if isinstance(one.step, Pool))
+    assert isinstance(stage, PoolStage)  # kinds with winners are made of one
     stage.indices = np.empty((planes, *stage.shape), np.int64)
     return stage.indices
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from poolcli.errors import OptionError, suggestion
 from poolcli.ops.kernels import KERNELS, weights_of
-from poolcli.ops.windows import is_whole, padding_pairs, pair
+from poolcli.ops.windows import LARGEST, is_whole, padding_pairs, pair
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,9 +24,16 @@ if TYPE_CHECKING:
 Rows = tuple[tuple[float, ...], ...]
 
 KERNEL_FILES = (".txt", ".csv", ".npy")
-_SIZE = re.compile(r"(\d+)(?:x(\d+))?")
-_OUTPUT_SIZE = re.compile(r"(\d+|-)x(\d+|-)")
+_SIZE = re.compile(r"(\d{1,10})(?:x(\d{1,10}))?")
+_OUTPUT_SIZE = re.compile(r"(\d{1,10}|-)x(\d{1,10}|-)")
+_SIDES = re.compile(",".join([r"(\d{1,10})"] * 4))
+_CELLS = r"\s*,\s*|\s+"
 _ROWS = re.compile(r"[-+.\d;,\seE]+")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:40]}… ({len(text)} characters)"
 
 
 def size_pair(name: str, value: Any, minimum: int = 1) -> Pair:
@@ -45,8 +52,8 @@ def size_pair(name: str, value: Any, minimum: int = 1) -> Pair:
         return pair(name, value, minimum)
     match = _SIZE.fullmatch(value.strip())
     height, width = (int(match[1]), int(match[2] or match[1])) if match else (-1, -1)
-    if min(height, width) < minimum:
-        msg = f"{name} {value!r}: N or HEIGHTxWIDTH expected, whole numbers of at least {minimum}"
+    if not minimum <= min(height, width) <= max(height, width) <= LARGEST:
+        msg = f"{name} {_shown(value)}: N or HEIGHTxWIDTH expected, whole numbers of at least {minimum}"
         raise OptionError(msg)
     return height, width
 
@@ -66,7 +73,7 @@ def output_size_pair(value: Any) -> tuple[int | None, int | None]:
     parts: Any = None
     if isinstance(value, str):
         match = _OUTPUT_SIZE.fullmatch(value.strip())
-        whole = re.fullmatch(r"\d+", value.strip())
+        whole = re.fullmatch(r"\d{1,10}", value.strip())
         parts = (
             tuple(None if g == "-" else int(g) for g in match.groups())
             if match
@@ -79,8 +86,8 @@ def output_size_pair(value: Any) -> tuple[int | None, int | None]:
     elif isinstance(value, tuple | list):
         parts = tuple(None if v in (None, "-") else v for v in value)
     fits = isinstance(parts, tuple) and len(parts) == 2
-    if not fits or not all(v is None or (is_whole(v) and v >= 1) for v in parts):
-        msg = f"output size {value!r}: HEIGHTxWIDTH of at least 1 expected, - keeps an axis: -x7"
+    if not fits or not all(v is None or (is_whole(v) and 1 <= v <= LARGEST) for v in parts):
+        msg = f"output size {_shown(value)}: HEIGHTxWIDTH of at least 1 expected, - keeps an axis: -x7"
         raise OptionError(msg)
     return parts[0], parts[1]
 
@@ -99,7 +106,7 @@ def padding_value(name: str, value: Any) -> Padding:
     """
     if isinstance(value, str):
         text = value.strip()
-        sides = re.fullmatch(r"(\d+),(\d+),(\d+),(\d+)", text)
+        sides = _SIDES.fullmatch(text)
         size = _SIZE.fullmatch(text)
         if sides:
             top, bottom, left, right = map(int, sides.groups())
@@ -107,7 +114,7 @@ def padding_value(name: str, value: Any) -> Padding:
         elif size:
             value = (int(size[1]), int(size[2] or size[1]))
         elif text not in ("valid", "same", "same-lower"):
-            msg = f"{name} {value!r}: valid, same, same-lower, N, HEIGHTxWIDTH or TOP,BOTTOM,LEFT,RIGHT expected"
+            msg = f"{name} {_shown(value)}: valid, same, same-lower, N, HEIGHTxWIDTH or TOP,BOTTOM,LEFT,RIGHT expected"
             raise OptionError(msg)
         else:
             value = text
@@ -171,18 +178,26 @@ def _kernel_file(path: str) -> Rows:
         if weights.ndim != 2 or weights.dtype.kind not in "biuf":
             msg = f"{what}: {weights.dtype} of shape {weights.shape}: numbers of shape (height, width) expected"
             raise OptionError(msg)
-        return _rows(weights_of(weights))
+        return _checked(weights, what)
     text = data.decode("utf-8", "replace").removeprefix("\ufeff")
-    lines = [line.split("#")[0].strip().rstrip(";").rstrip() for line in text.splitlines()]
-    return _parsed(";".join(line for line in lines if line), what)
+    lines = [line.split("#")[0].strip() for line in text.splitlines()]
+    lines = [line for line in lines if line]
+    if len(lines) == 1:
+        return _parsed(lines[0], what)
+    # What spreadsheets write where the comma is decimal: only ; separates, and 1,5 is no number of ours.
+    separator = r"\s*;\s*" if any(";" in line.rstrip(";") for line in lines) else _CELLS
+    return _numbers([re.split(separator, line.rstrip(";").strip()) for line in lines], what)
 
 
 def _parsed(text: str, what: str) -> Rows:
     text = text.strip().rstrip(";").strip()
-    if not text:
+    return _numbers([re.split(_CELLS, row.strip()) for row in text.split(";")] if text else [], what)
+
+
+def _numbers(rows: list[list[str]], what: str) -> Rows:
+    if not rows:
         msg = f"{what}: empty; rows of numbers expected"
         raise OptionError(msg)
-    rows = [re.split(r"\s*,\s*|\s+", row.strip()) for row in text.split(";")]
     numbers: list[list[float]] = []
     for row in rows:
         numbers.append([])
@@ -197,7 +212,15 @@ def _parsed(text: str, what: str) -> Rows:
     if len(set(lengths)) != 1:
         msg = f"{what}: rows of {', '.join(map(str, lengths))} numbers; all rows of one length expected"
         raise OptionError(msg)
-    return _rows(weights_of(numbers))
+    return _checked(numbers, what)
+
+
+def _checked(numbers: Any, what: str) -> Rows:
+    try:
+        return _rows(weights_of(numbers))
+    except OptionError as error:
+        msg = f"{what}: {str(error).removeprefix('kernel ')}"
+        raise OptionError(msg) from None
 
 
 def _rows(weights: NDArray[np.float64]) -> Rows:

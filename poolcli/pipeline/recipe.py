@@ -29,6 +29,9 @@ CHOICES = {
 }
 """Settings that are one of a few words."""
 
+MOST_STEPS = 1000
+"""More is a slip of the hand: ten poolings by 2 leave one pixel of a thousand by a thousand."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -57,6 +60,10 @@ class Recipe:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", whole("blocks", self.blocks))
+        steps = self.blocks * sum(getattr(step, "repeat", 1) for step in self.stages)
+        if steps > MOST_STEPS:
+            msg = f"{steps} steps, blocks and repeats counted: at most {MOST_STEPS} expected"
+            raise OptionError(msg)
         if self.resize is not None:
             object.__setattr__(self, "resize", size_pair("resize", self.resize))
         for key, words in CHOICES.items():

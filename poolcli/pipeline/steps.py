@@ -107,6 +107,9 @@ class Pool(Step):
         if str(self.p) == "inf":  # as files have it
             _set(self, "p", math.inf)
         self.checked()  # a wrong setting is found when the recipe is made, not when a picture comes
+        for name in ("p", "q"):
+            value = getattr(self, name)
+            _set(self, name, None if value is None else float(value))
 
     @abstractmethod
     def checked(self) -> Pooling:

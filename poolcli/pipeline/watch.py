@@ -69,7 +69,9 @@ class MapDisplay:
         self._columns = np.arange(0, width, f)
         cells = (planes, -(-height // f), len(self._columns))
         self._every = max(1, -(-planes * height * width // SAMPLE_CELLS))
-        self._sample = np.zeros((planes, -(-height // self._every), width), values.dtype)
+        # From the middle of each stretch of rows: the first row of a padded map is like no other.
+        self._start = min(self._every // 2, height - 1)
+        self._sample = np.zeros((planes, -(-(height - self._start) // self._every), width), values.dtype)
         self._shape = shape
         self._folds: dict[np.ufunc, NDArray[Any]] = {}
         self._rowwise = False
@@ -87,8 +89,9 @@ class MapDisplay:
 
     def see(self, group: slice, strip: NDArray[Any], first: int) -> None:
         f, rows = self.factor, np.arange(first, first + strip.shape[1])
-        sampled = rows[rows % self._every == 0]
-        self._sample[group, sampled // self._every] = strip[:, sampled - first]
+        sampled = rows[rows % self._every == self._start % self._every]
+        sampled = sampled[sampled >= self._start]
+        self._sample[group, (sampled - self._start) // self._every] = strip[:, sampled - first]
         if not self._folds:
             kept = rows[rows % f == 0]
             self._plain[group, kept // f] = strip[:, kept - first][..., ::f]
@@ -186,8 +189,8 @@ class Watch:
     def __init__(self, maps: Sequence[MapWatch | None]) -> None:
         self._maps = maps
 
-    def taps(self, group: slice, shares: Sequence[Pair]) -> Sequence[Tap | None]:
+    def taps(self, group: slice, shares: Sequence[Pair], first: int) -> Sequence[Tap | None]:
         return [
             BandTap(one.looks, group, share) if one is not None and one.looks else None
-            for one, share in zip(self._maps, shares, strict=True)
+            for one, share in zip(self._maps[first:], shares, strict=False)
         ]

@@ -24,8 +24,8 @@ def test_maps_look_alike_in_size(shapes: list[tuple[int, int]]) -> None:
     for (h, w), k in zip(shapes, times, strict=True):
         assert k >= 1
         if k > 1:
-            assert h * k <= height * 17 / 16 or (h, w) == shapes[largest]
-            assert w * k <= width * 17 / 16 or (h, w) == shapes[largest]
+            assert h * k <= height * 5 / 4 or (h, w) == shapes[largest]
+            assert w * k <= width * 5 / 4 or (h, w) == shapes[largest]
 
 
 def test_course_sizes() -> None:

@@ -1,0 +1,140 @@
+"""Our PNG writer: one filter for the whole file, and zlib's run-length strategy.
+
+Pillow tries all five PNG filters on every row and searches for repeats; most of that time buys nothing. One filter, chosen
+on a sample of the rows, with ``Z_RLE`` (runs and Huffman codes, no search) gives files of about the same size. Drawn
+pictures, with their flat and repeated colours, are the exception: no filter, and the quickest search.
+
+CPU time in ms and size in kB, best of nine on one core, beside Pillow 13.0.0 with its default, with ``compress_level=1``,
+and with ``compress_level=1, compress_type=3`` (Z_RLE):
+
+==========================  ==========  ===========  ===========  ==========
+picture                     here        default      level 1      and Z_RLE
+==========================  ==========  ===========  ===========  ==========
+photograph, gray 1440x2560  38, 1392    312, 1215    75, 1411     69, 1194
+edge map 1440x2560          35, 1282    293, 1515    94, 1771     76, 1492
+edge map 150x225            0.5, 27     1.3, 28      1.1, 29      0.9, 28
+photograph of 16 bits       75, 5484    466, 5460    253, 5651    165, 5460
+figure, RGB 550x1944        19, 620     99, 825      45, 846      40, 938
+==========================  ==========  ===========  ===========  ==========
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    Bytes = NDArray[np.uint8]
+
+NONE, SUB, UP = range(3)
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PIECE = 1 << 18  # bytes filtered and compressed at a time: they stay in cache between the two
+_SAMPLE_ROWS = 24
+
+
+def encode_png(
+    pixels: NDArray[Any], text: Mapping[str, str] | None = None, *, dpi: int | None = None, drawn: bool = False
+) -> bytes:
+    r"""Encode a picture as PNG.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (H, W) or (H, W, 3)
+        uint8 or uint16: gray or RGB of 8 or 16 bits.
+    text : mapping of str to str, optional
+        Keywords (Latin-1, 1 to 79 characters) and contents of the text chunks, written in this order.
+    dpi : int, optional
+        Written as pixels per metre.
+    drawn : bool
+        A figure rather than a map.
+
+    Returns
+    -------
+    bytes
+        The same for the same picture.
+
+    Examples
+    --------
+    >>> encode_png(np.zeros((2, 3), np.uint8))[:8]
+    b'\x89PNG\r\n\x1a\n'
+    """
+    height, width = pixels.shape[:2]
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    step = channels * pixels.dtype.itemsize
+    rows = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder(">")).view(np.uint8).reshape(height, width * step)
+    header = struct.pack(">IIBBBBB", width, height, 8 * pixels.dtype.itemsize, 2 if channels == 3 else 0, 0, 0, 0)
+    parts = [_SIGNATURE, *_chunk(b"IHDR", header)]
+    if dpi is not None:
+        metre = round(dpi / 0.0254)
+        parts += _chunk(b"pHYs", struct.pack(">IIB", metre, metre, 1))
+    for keyword, content in (text or {}).items():
+        parts += _text(keyword, content)
+    kind, strategy = (NONE, zlib.Z_DEFAULT_STRATEGY) if drawn else (_best_filter(rows, step), zlib.Z_RLE)
+    parts += _chunk(b"IDAT", *_deflated(_pieces(rows, step, kind), strategy))
+    parts += _chunk(b"IEND")
+    return b"".join(parts)
+
+
+def _chunk(name: bytes, *data: bytes) -> list[bytes]:
+    checksum = zlib.crc32(name)
+    for part in data:
+        checksum = zlib.crc32(part, checksum)
+    return [struct.pack(">I", sum(map(len, data))), name, *data, struct.pack(">I", checksum)]
+
+
+def _text(keyword: str, content: str) -> list[bytes]:
+    """Make a tEXt chunk where Latin-1 is enough, else an iTXt one."""
+    try:
+        return _chunk(b"tEXt", keyword.encode("latin-1"), b"\0", content.encode("latin-1"))
+    except UnicodeEncodeError:
+        return _chunk(b"iTXt", keyword.encode("latin-1"), b"\0\0\0\0\0", content.encode("utf-8", "replace"))
+
+
+def _best_filter(rows: Bytes, step: int) -> int:
+    """The filter that makes a sample of the rows smallest: none for edge maps, sub or up for photographs."""
+    chosen = np.unique(np.linspace(min(1, len(rows) - 1), len(rows) - 1, _SAMPLE_ROWS).astype(np.intp))
+    sample, above = rows[chosen], rows[np.maximum(chosen - 1, 0)]
+    buffer = np.empty((len(sample), rows.shape[1] + 1), np.uint8)
+    sizes = {
+        kind: sum(map(len, _deflated([_filtered(sample, above, step, kind, buffer)], zlib.Z_RLE)))
+        for kind in (NONE, SUB, UP)
+    }
+    return min(sizes, key=sizes.__getitem__)
+
+
+def _pieces(rows: Bytes, step: int, kind: int) -> Iterator[Bytes]:
+    """The rows filtered, each behind its filter's number; a piece is valid until the next is asked for."""
+    count = max(1, _PIECE // (rows.shape[1] + 1))
+    buffer = np.empty((count, rows.shape[1] + 1), np.uint8)
+    above = np.empty((count, rows.shape[1]) if kind == UP else (count, 0), np.uint8)
+    for first in range(0, len(rows), count):
+        piece = rows[first : first + count]
+        if kind == UP:
+            above[0] = rows[first - 1] if first else 0
+            above[1 : len(piece)] = piece[:-1]
+        yield _filtered(piece, above[: len(piece)], step, kind, buffer[: len(piece)])
+
+
+def _filtered(rows: Bytes, above: Bytes, step: int, kind: int, out: Bytes) -> Bytes:
+    out[:, 0] = kind
+    cells = out[:, 1:]
+    if kind == NONE:
+        cells[...] = rows
+    elif kind == SUB:
+        cells[:, :step] = rows[:, :step]
+        np.subtract(rows[:, step:], rows[:, :-step], out=cells[:, step:])
+    else:
+        np.subtract(rows, above, out=cells)
+    return out
+
+
+def _deflated(pieces: Iterable[Bytes], strategy: int) -> list[bytes]:
+    packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, 9, strategy)
+    return [*(packer.compress(piece.data) for piece in pieces), packer.flush()]

@@ -1,0 +1,205 @@
+"""Whatever the environment holds, a run does the same; and it takes no more memory than it must."""
+
+import os
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+HOSTILE_SETTINGS = """text.usetex: True
+backend: TkAgg
+savefig.dpi: 3
+savefig.facecolor: red
+axes.facecolor: none
+font.size: 200
+figure.figsize: 1, 1
+svg.hashsalt: other
+nonsense.key: 1
+"""
+ENVIRONMENTS = {
+    "bogus backend": {"MPLBACKEND": "bogus"},
+    "no home": {"HOME": None},
+    "home that is not there": {"HOME": "/nonexistent"},
+    "no display": {"DISPLAY": None, "WAYLAND_DISPLAY": None},
+    "ascii": {"LC_ALL": "C", "LANG": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "warnings are errors": {"PYTHONWARNINGS": "error"},
+    "unbuffered": {"PYTHONUNBUFFERED": "1"},
+}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """What a run in an ordinary environment writes and says."""
+    folder = tmp_path_factory.mktemp("plain")
+    Image.fromarray(np.random.default_rng(5).integers(0, 256, (24, 40), np.uint8)).save(folder / "small.png")
+    done = subprocess.run(
+        [sys.executable, "-m", "poolcli", "run", "small.png", "--kernel", "edge"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=True,
+    )
+    return (folder / "small.pooled.png").read_bytes(), (folder / "small.figure.png").read_bytes(), done.stderr
+
+
+@pytest.mark.parametrize("what", [*ENVIRONMENTS, "hostile matplotlibrc"])
+def test_result_figure_and_words_are_the_same_in_any_environment(plain, start, here, what):
+    (here / "matplotlibrc").write_text(HOSTILE_SETTINGS if what.startswith("hostile") else "")
+    process = start("run", "small.png", "--kernel", "edge", env=ENVIRONMENTS.get(what, {}))
+    out, told = process.communicate()
+
+    assert process.returncode == 0, told
+    assert out == b""
+    assert told == plain[2], "nothing odd on stderr"
+    assert (here / "small.pooled.png").read_bytes() == plain[0]
+    assert (here / "small.figure.png").read_bytes() == plain[1]
+
+
+def test_a_home_that_cannot_be_written_makes_no_noise(plain, start, here):
+    (here / "home").mkdir(mode=0o555)
+    process = start(
+        "run",
+        "small.png",
+        "--kernel",
+        "edge",
+        env={
+            "HOME": str(here / "home"),
+            "XDG_CONFIG_HOME": None,
+            "XDG_CACHE_HOME": None,
+            "MPLCONFIGDIR": str(here / "small.png"),
+        },
+    )
+    _, told = process.communicate()
+
+    assert process.returncode == 0
+    assert told == plain[2]
+
+
+def test_help_can_be_shown_on_an_ascii_terminal(start):
+    for words in (["run", "--help"], ["list", "pools"], ["list", "kernels"], ["list", "recipes"]):
+        process = start(*words, env=ENVIRONMENTS["ascii"])
+        out, told = process.communicate()
+        assert process.returncode == 0, told
+        assert out
+
+
+MEGA = 1 << 20
+
+
+def bomb(height, width):
+    """A PNG file of no more than its header."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I", 13)
+        + header
+        + struct.pack(">I", zlib.crc32(header))
+        + b"\0\0\0\0IDAT\x35\xaf\x06\x1e"
+    )
+
+
+MEASURE = """
+import os, resource, sys
+pid = os.posix_spawn(sys.executable, [sys.executable, "-m", "poolcli", *sys.argv[1:]], os.environ)
+_, status = os.waitpid(pid, 0)
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(os.waitstatus_to_exitcode(status), peak * (1 if sys.platform == "darwin" else 1024))
+"""
+
+
+def peak_of(folder, *words):
+    """Highest resident memory of a run, in bytes: of a process that was executed anew, not of a fork of this one."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=True,
+    )
+    code, peak = done.stdout.split()
+    assert code == b"0", done.stderr
+    return int(peak)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A folder with a gray picture of 48 million pixels, and the memory of a run on a small one."""
+    folder = tmp_path_factory.mktemp("large")
+    row = np.random.default_rng(0).integers(0, 256, (60, 8000), np.uint8)
+    Image.fromarray(np.tile(row, (100, 1))).save(folder / "large.png", compress_level=1)
+    Image.fromarray(row[:, :60]).save(folder / "tiny.png")
+    return folder, peak_of(folder, "run", "tiny.png", "-o", "tiny.out.png", "--no-figure", "-q", "--kernel", "edge")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--pool", "max"], ["--kernel", "edge"], ["--kernel", "blur", "--pool", "average", "--size", "4"]],
+    ids=" ".join,
+)
+def test_memory_is_the_picture_twice_the_result_and_little_else(large, options):
+    """Pillow's pixels, their array, the result: 48 + 48 + at most 4 bytes for each of its values. One float32 map would be 192 MB."""
+    folder, base = large
+    pixels, cells = 6000 * 8000, 3000 * 4000 if "4" not in options else 1500 * 2000
+    peak = peak_of(folder, "run", "large.png", "-o", f"{options[-1]}.png", "--no-figure", "-q", *options)
+
+    assert peak < base + 2 * pixels + 4 * cells + 25 * MEGA
+    assert peak < base + 4 * pixels, "no float32 map of the picture's size exists"
+
+
+def test_more_steps_take_no_more_memory(large):
+    folder, base = large
+    peak = peak_of(
+        folder,
+        "run",
+        "large.png",
+        "-o",
+        "many.png",
+        "--no-figure",
+        "-q",
+        "--kernel",
+        "blur",
+        "--size",
+        "3",
+        "--stride",
+        "1",
+        "--padding",
+        "same",
+        "--repeat",
+        "3",
+        "--pool",
+        "max",
+        "--conv-stride",
+        "4",
+    )
+
+    assert peak < base + 2 * 6000 * 8000 + 25 * MEGA
+
+
+def test_a_figure_takes_no_copy_of_the_maps(large):
+    folder, base = large
+    peak = peak_of(folder, "run", "large.png", "-o", "drawn.png", "-q", "--kernel", "edge")
+
+    assert peak < base + 2 * 6000 * 8000 + 2 * 3000 * 4000 + 80 * MEGA
+
+
+def test_a_bomb_is_refused_without_memory(large):
+    folder, base = large
+    (folder / "bomb.png").write_bytes(bomb(40000, 40000))
+    process = subprocess.run(
+        [sys.executable, "-c", MEASURE, "run", "bomb.png", "-o", "b.png"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=True,
+    )
+    code, peak = process.stdout.split()
+
+    assert code == b"1"
+    assert b"1,600,000,000 pixels" in process.stderr
+    assert int(peak) < base + 10 * MEGA

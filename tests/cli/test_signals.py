@@ -1,0 +1,76 @@
+"""Ctrl-C and SIGTERM in the middle of a run: the right exit code, no traceback, nothing half-written."""
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+@pytest.fixture
+def large(here):
+    """A picture whose running median takes seconds."""
+    noise = np.random.default_rng(0).integers(0, 256, (2000, 3000), np.uint8)
+    Image.fromarray(noise).save(here / "large.png", compress_level=1)
+    return here
+
+
+@pytest.mark.parametrize("delay", [0.35, 1.0])
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_signal_while_computing_leaves_nothing(large, start, files, number, delay):
+    before = sorted(files())
+    process = start(
+        "run", "large.png", "--pool", "median", "--size", "11", "--stride", "1", "-o", "out.png", "--stages", "st"
+    )
+    time.sleep(delay)
+    assert process.poll() is None, "it is still at work"
+    os.killpg(process.pid, number)
+    sent = time.monotonic()
+    out, told = process.communicate(timeout=20)
+
+    assert process.returncode == SIGNALS[number]
+    assert time.monotonic() - sent < 10
+    assert out == b""
+    assert b"Traceback" not in told
+    assert len(told.split()) <= 1, "at most one word"
+    assert sorted(files()) == before
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_signal_while_writing_leaves_the_old_file(large, start, files, number):
+    """The target is slow to be written: uncompressed, again and again, until the signal falls into it."""
+    (large / "out.npy").write_bytes(b"old")
+    before = files()
+    process = start("run", "large.png", "--output-size", "6000x6000", "-o", "out.npy", "-f", "--no-figure")
+    while process.poll() is None and not [name for name in os.listdir() if name.endswith(".part")]:
+        time.sleep(0.002)
+    os.killpg(process.pid, number)
+    _, told = process.communicate(timeout=20)
+
+    assert b"Traceback" not in told
+    assert [name for name in files() if name.endswith(".part")] == []
+    if process.returncode == 0:  # it was quicker
+        assert np.load("out.npy").shape == (6000, 6000)
+    else:
+        assert process.returncode == SIGNALS[number]
+        assert files() == before
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_signal_while_waiting_for_stdin_ends_the_run(start, files, number):
+    before = sorted(files())
+    reader, writer = os.pipe()
+    process = start("run", "-", "-o", "out.png", stdin=reader)
+    os.close(reader)
+    time.sleep(0.6)
+    os.killpg(process.pid, number)
+    _, told = process.communicate(timeout=20)
+    os.close(writer)
+
+    assert process.returncode == SIGNALS[number]
+    assert b"Traceback" not in told
+    assert sorted(files()) == before
