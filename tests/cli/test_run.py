@@ -261,6 +261,8 @@ def test_the_table_is_on_stderr_only_and_names_every_step(cli):
         "6x10",
     ):
         assert word in result.stderr
+    last = next(line for line in result.stderr.splitlines() if line.startswith("Condense (MaxPool) 2"))
+    assert last.split()[-2:] == ["6x6", "4"], "what a value sees, and how far its neighbour is"
     assert "small.pooled.png" in result.stderr
     assert "\x1b" not in result.stderr
 
@@ -536,3 +538,12 @@ def test_background_lies_behind_transparent_pixels(cli):
     cli("run", "clear.png", "--no-figure", "-o", "black.png", "--background", "#000000")
     assert np.asarray(opened("white.png")).min() == 255
     assert np.asarray(opened("black.png")).max() == 0
+
+
+def test_a_traceback_is_shown_from_vv_on_only(cli):
+    for flags in ((), ("-v",)):
+        assert "Traceback" not in cli("run", "missing.png", *flags).stderr
+    result = cli("run", "missing.png", "-vv")
+    assert "Traceback" in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("missing.png: ")
+    assert result.exit_code == 1
