@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from threading import Event
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -259,7 +260,8 @@ def _run_band(
     band: Pair,
     taps: Sequence[Tap | None],
     out: NDArray[Any],
-) -> None:
+) -> Iterator[None]:
+    """Run a band into `out`, stopping after every strip."""
     array, out = array[group], out[group]
     plans, span = _schedule(stages, band, tapped=any(tap is not None for tap in taps))
     rows: Rows = ArrayRows(array, group, span, taps[0])
@@ -273,6 +275,7 @@ def _run_band(
     for strip in strips:
         out[:, row : row + strip.shape[1]] = strip
         row += strip.shape[1]
+        yield
 
 
 def _watched(strips: Iterator[NDArray[Any]], tap: Tap, first: int) -> Iterator[NDArray[Any]]:
@@ -321,6 +324,8 @@ def _run_part(
 ) -> None:
     jobs = [(group, band) for group in plane_groups(array) for band in bands(array[group].shape, stages)]
 
+    stop = Event()
+
     def work(job: tuple[slice, Pair]) -> None:
         group, band = job
         taps: list[Tap | None] = [None] * (len(stages) + 1)
@@ -329,14 +334,21 @@ def _run_part(
             if first:  # the part before has seen this map
                 taps[0] = None
         with np.errstate(all="ignore"):  # infinities and NaN are values here, not accidents
-            _run_band(array, stages, group, band, taps, out)
+            for _ in _run_band(array, stages, group, band, taps, out):
+                if stop.is_set():
+                    return
 
     if threads > 1 and len(jobs) > 1:
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(min(threads, len(jobs))) as pool:
-            for _ in pool.map(work, jobs):
-                pass
+            try:
+                for _ in pool.map(work, jobs):
+                    pass
+            except BaseException:  # Ctrl-C too: leaving the pool waits for the bands that are under way
+                stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
     else:
         for job in jobs:
             work(job)
