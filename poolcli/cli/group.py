@@ -64,6 +64,8 @@ class LazyGroup(click.Group):
 
             near = get_close_matches(name, COMMANDS, 1)
             hint = f"Did you mean {near[0]!r}?" if near else f"One of {', '.join(COMMANDS)} is expected."
+            if os.path.exists(name):
+                hint = f"Did you mean 'poolcli run {name}'?"
             ctx.fail(f"No such command {name!r}. {hint}")
         return super().resolve_command(ctx, args)
 

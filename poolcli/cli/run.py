@@ -195,7 +195,8 @@ def _run(image: str, recipe: Recipe, targets: Targets, options: dict[str, Any], 
     files = outputs.write(result, targets, options)
     seconds = time.perf_counter() - start
     console.table(report.HEADER, report.stage_rows(result))
-    console.say(f"recipe {recipe.hash}, {seconds:.3f} s", level=1)
+    if console.verbose:
+        console.say(f"recipe {recipe.hash}, {seconds:.3f} s")
     if files:
         console.say("wrote " + ", ".join(display_name(name) for name in outputs.names(files)))
     if options["as_json"]:

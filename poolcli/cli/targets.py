@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from poolcli.errors import OptionError, OutputError, PoolcliError
-from poolcli.figures.comparison import FORMATS as FIGURE_FORMATS
+from poolcli.figures import FORMATS as FIGURE_FORMATS
 from poolcli.images.opening import display_name
 from poolcli.images.write import Format, check_depth, check_target, format_of
 from poolcli.pipeline.engine import map_names

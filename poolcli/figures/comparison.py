@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from poolcli.figures import palette, words
+from poolcli.figures import FORMATS, palette, words
 from poolcli.figures.layout import Box, columns, magnifications, ticks
 from poolcli.figures.panels import panels, remarks
 from poolcli.figures.sheet import Sheet
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from poolcli.figures.panels import Panel
     from poolcli.figures.sheet import Color
     from poolcli.pipeline.result import Result, Stage
-
-FORMATS = ("png", "svg", "pdf")
 
 MARGIN, GAP = 28, 28
 TITLE, BODY, SMALL = 21.0, 14.0, 13.0

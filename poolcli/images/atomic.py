@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
@@ -148,7 +147,7 @@ def _flags() -> int:
 def _hidden_name(name: str) -> str:
     # Cut to fit file systems that allow 143 bytes; a cut inside a character drops the character.
     short = os.fsencode(name)[:100].decode("utf-8", "ignore")
-    return f".{short}.{secrets.token_hex(8)}.part"
+    return f".{short}.{os.urandom(8).hex()}.part"
 
 
 def _write(descriptor: int, data: Data, *, sync: bool, mode: int | None = None) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from html import escape, unescape
 from typing import TYPE_CHECKING, Any, BinaryIO
-from xml.sax.saxutils import escape, unescape
 
 from poolcli.images.opening import MAX_PIXELS, open_bytes, open_picture, picture_errors
 from poolcli.images.quiet import quiet_pillow

@@ -99,7 +99,8 @@ def _text(keyword: str, content: str) -> list[bytes]:
 
 def _best_filter(rows: Bytes, step: int) -> int:
     """The filter that makes a sample of the rows smallest: none for edge maps, sub or up for photographs."""
-    chosen = np.unique(np.linspace(min(1, len(rows) - 1), len(rows) - 1, _SAMPLE_ROWS).astype(np.intp))
+    count = min(len(rows), _SAMPLE_ROWS)
+    chosen = np.linspace(min(1, len(rows) - 1), len(rows) - 1, count).astype(np.intp)
     sample, above = rows[chosen], rows[np.maximum(chosen - 1, 0)]
     buffer = np.empty((len(sample), rows.shape[1] + 1), np.uint8)
     sizes = {

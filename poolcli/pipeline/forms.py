@@ -105,7 +105,7 @@ def padding_value(name: str, value: Any) -> Padding:
     ((0, 1), (0, 1))
     """
     if isinstance(value, str):
-        text = value.strip()
+        text = value.strip().lower()  # TensorFlow writes SAME
         sides = _SIDES.fullmatch(text)
         size = _SIZE.fullmatch(text)
         if sides:

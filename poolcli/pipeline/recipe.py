@@ -6,13 +6,10 @@ and from results that carry it, written as JSON, and named by a hash that is the
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
-import tomllib
 from dataclasses import dataclass, field, fields
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,9 @@ from poolcli.errors import ImageError, OptionError, suggestion
 from poolcli.ops.kernels import weights_of
 from poolcli.pipeline.forms import size_pair
 from poolcli.pipeline.steps import Conv2D, Pool, Pool2D, Step, check_keys, step_from, whole
+
+SHIPPED = Path(__file__).parent / "recipes"
+"""The recipes that come with poolcli, one file each."""
 
 CHOICES = {
     "channels": ("gray", "each"),
@@ -112,6 +112,8 @@ class Recipe:
                 settings.pop("q", None)
             if isinstance(step, Pool2D):
                 settings["stride"] = list(step.stride or step.size)
+        import hashlib
+
         text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -149,8 +151,7 @@ def recipe_from(mapping: Any) -> Recipe:
 
 def recipe_names() -> list[str]:
     """Names of the recipes that come with poolcli."""
-    folder = resources.files("poolcli.pipeline") / "recipes"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return sorted(name.removesuffix(".toml") for name in os.listdir(SHIPPED) if name.endswith(".toml"))
 
 
 def load(source: Any) -> Recipe:
@@ -167,8 +168,7 @@ def load(source: Any) -> Recipe:
         return recipe_from(source)
     names = recipe_names()
     if isinstance(source, str) and source in names:
-        text = (resources.files("poolcli.pipeline") / "recipes" / f"{source}.toml").read_text("utf-8")
-        return recipe_from({"name": source, **tomllib.loads(text)})
+        return recipe_from({"name": source, **_toml((SHIPPED / f"{source}.toml").read_text("utf-8"))})
     if not isinstance(source, str | os.PathLike):
         msg = f"recipe of type {type(source).__name__}: a name, a file, a table or a Recipe expected"
         raise OptionError(msg)
@@ -212,6 +212,8 @@ def _json(text: str) -> Any:
 
 
 def _toml(text: str) -> Any:
+    import tomllib
+
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:

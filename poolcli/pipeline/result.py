@@ -51,10 +51,10 @@ class Display:
         All values of every k-th row, a fixed choice that depends on the map's shape alone.
     """
 
-    values: NDArray[np.float32]
+    values: NDArray[np.float32] = field(repr=False)
     factor: int
     rule: str
-    sample: NDArray[np.float32]
+    sample: NDArray[np.float32] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -148,13 +148,13 @@ class Result:
     channels: int
     input: Stage
     stages: tuple[Stage, ...]
-    raw: NDArray[Any]
+    raw: NDArray[Any] = field(repr=False)
     scale: float
     white: float
     depth: int | None
     notes: tuple[str, ...] = ()
-    indices: NDArray[np.int64] | None = None
-    maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    indices: NDArray[np.int64] | None = field(default=None, repr=False)
+    maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def output(self) -> NDArray[np.float32]:

@@ -100,7 +100,8 @@ class MapDisplay:
             part = np.add.reduceat(strip, self._columns, axis=2, dtype=np.float64)
             self._folds[np.add][group, first : first + strip.shape[1]] = part
             return
-        starts = np.unique(np.concatenate(([first], rows[rows % f == 0])))
+        aligned = np.arange(-(-first // f) * f, first + strip.shape[1], f)
+        starts = aligned if first % f == 0 else np.append(first, aligned)
         cells = starts // f
         parts = []
         for op, held in self._folds.items():

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+SIGNALS = {signal.SIGINT: (130, -signal.SIGINT), signal.SIGTERM: (143,)}
+"""A shell sees 130 for both: Python ends by the signal itself when it came inside an `eval`, as some imports have."""
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_a_signal_while_computing_leaves_nothing(large, start, files, number, de
     sent = time.monotonic()
     out, told = process.communicate(timeout=20)
 
-    assert process.returncode == SIGNALS[number]
+    assert process.returncode in SIGNALS[number]
     assert time.monotonic() - sent < 10
     assert out == b""
     assert b"Traceback" not in told
@@ -56,7 +57,7 @@ def test_a_signal_while_writing_leaves_the_old_file(large, start, files, number)
     if process.returncode == 0:  # it was quicker
         assert np.load("out.npy").shape == (6000, 6000)
     else:
-        assert process.returncode == SIGNALS[number]
+        assert process.returncode in SIGNALS[number]
         assert files() == before
 
 
@@ -71,6 +72,6 @@ def test_a_signal_while_waiting_for_stdin_ends_the_run(start, files, number):
     _, told = process.communicate(timeout=20)
     os.close(writer)
 
-    assert process.returncode == SIGNALS[number]
+    assert process.returncode in SIGNALS[number]
     assert b"Traceback" not in told
     assert sorted(files()) == before
