@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from poolcli.errors import OptionError
 from poolcli.ops.kernels import KERNELS
@@ -16,6 +15,8 @@ from poolcli.pipeline.recipe import CHOICES, recipe_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from click.shell_completion import CompletionItem
 
     Decorator = Callable[[Any], Any]
 
@@ -38,6 +39,8 @@ class Form(click.ParamType[Any]):
             return self.fail(str(error), param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
         words = [CompletionItem(word) for word in self._words() if word.startswith(incomplete)]
         return words or ([CompletionItem(incomplete, type="file")] if self.name.endswith("FILE") else [])
 
@@ -54,6 +57,8 @@ class FileName(click.Path):
         return self._metavar
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
         return [CompletionItem(incomplete, type="dir" if self._folder else "file")]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-import traceback
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -159,7 +158,9 @@ def command(image: str, **options: Any) -> None:
         _run(image, recipe, targets, options, console)
     except (PoolcliError, MemoryError) as error:
         if console.verbose > 1:
-            traceback.print_exc()
+            from traceback import print_exc
+
+            print_exc()
         raise failure(error, about) from None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from html import escape, unescape
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from poolcli.images.opening import MAX_PIXELS, open_bytes, open_picture, picture_errors
@@ -54,7 +53,7 @@ def embedding(pillow_format: str, text: str | None) -> dict[str, Any]:
     if pillow_format == "JPEG":
         return {"comment": data} if len(data) <= _JPEG_COMMENT_BYTES else {}
     if pillow_format == "WEBP":
-        return {"xmp": _XMP.format(escape(text)).encode("utf-8")}
+        return {"xmp": _XMP.format(_escaped(text)).encode("utf-8")}
     return {}
 
 
@@ -98,7 +97,7 @@ def _text(pillow_format: str, info: dict[Any, Any], tags: Any) -> str | None:
         value = info.get("comment")
     elif pillow_format == "WEBP":
         found = _XMP_RECIPE.search(info.get("xmp", b"").decode("utf-8", "replace"))
-        value = unescape(found[1]) if found else None
+        value = _unescaped(found[1]) if found else None
     else:
         value = None
     if isinstance(value, bytes):
@@ -112,3 +111,11 @@ def _is_object(text: str) -> bool:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
         return False
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")

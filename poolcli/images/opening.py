@@ -11,6 +11,7 @@ import os
 import stat
 import unicodedata
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, BinaryIO
 
 from PIL import Image, ImageFile, UnidentifiedImageError
@@ -29,6 +30,7 @@ ACCEPTED = "PNG, JPEG, GIF, BMP, WebP, TIFF, PBM, PGM, PPM, PFM and AVIF picture
 _MAGIC = {b"\x89PNG": "PNG", b"\xff\xd8": "JPEG", b"GIF8": "GIF", b"BM": "BMP", b"RIFF": "WebP"}
 _MAGIC |= {b"II*\0": "TIFF", b"MM\0*": "TIFF", b"II+\0": "TIFF", b"MM\0+": "TIFF"}
 _MAGIC |= {b"P%d" % digit: "PNM" for digit in range(1, 7)} | {b"Pf": "PFM", b"PF": "colour PFM"}
+_PLUGINS = {"TIFF": "TiffImagePlugin", "WebP": "WebPImagePlugin", "AVIF": "AvifImagePlugin"}
 _KINDS_READ = {
     "TIFF": "gray of 1 to 16 or 32 bits or float32, and colour of 8 or 16 bits, are accepted",
     "colour PFM": "gray PFM (Pf) is accepted",
@@ -143,16 +145,16 @@ def open_picture(stream: BinaryIO, max_pixels: int) -> ImageFile.ImageFile:
     ImageError
         Not one of the formats, a damaged header, no pixels, or more than `max_pixels`.
     """
-    # Pillow imports its 43 plugins when it meets a format it has not loaded: three explicit imports are quicker.
-    from PIL import AvifImagePlugin, TiffImagePlugin, WebPImagePlugin  # noqa: F401
-
     with picture_errors("file header"):
         prefix = stream.read(16)
         stream.seek(0)
+        kind = next((name for magic, name in _MAGIC.items() if prefix.startswith(magic)), None)
+        # Pillow loads some plugins by itself, and all 43 when it meets a format it has not loaded.
+        for plugin in _PLUGINS.values() if kind is None else filter(None, [_PLUGINS.get(kind)]):
+            import_module(f"PIL.{plugin}")
         try:
             image = Image.open(stream, formats=PILLOW_FORMATS)
         except UnidentifiedImageError:
-            kind = next((name for magic, name in _MAGIC.items() if prefix.startswith(magic)), None)
             if kind is None:
                 raise ImageError(f"not a picture; {ACCEPTED}") from None
             advice = _KINDS_READ.get(kind, "a complete, undamaged file is expected")

@@ -9,8 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from dataclasses import dataclass, field, fields
-from pathlib import Path
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from poolcli.errors import ImageError, OptionError, suggestion
@@ -18,7 +17,7 @@ from poolcli.ops.kernels import weights_of
 from poolcli.pipeline.forms import size_pair
 from poolcli.pipeline.steps import Conv2D, Pool, Pool2D, Step, check_keys, step_from, whole
 
-SHIPPED = Path(__file__).parent / "recipes"
+SHIPPED = os.path.join(os.path.dirname(__file__), "recipes")
 """The recipes that come with poolcli, one file each."""
 
 CHOICES = {
@@ -167,32 +166,30 @@ def load(source: Any) -> Recipe:
     if isinstance(source, dict):
         return recipe_from(source)
     names = recipe_names()
-    if isinstance(source, str) and source in names:
-        return recipe_from({"name": source, **_toml((SHIPPED / f"{source}.toml").read_text("utf-8"))})
     if not isinstance(source, str | os.PathLike):
         msg = f"recipe of type {type(source).__name__}: a name, a file, a table or a Recipe expected"
         raise OptionError(msg)
-    path = Path(source)
+    path = os.fspath(source)
+    shipped = path in names
     try:
-        return recipe_from(_parsed(path))
+        made = recipe_from(_parsed(os.path.join(SHIPPED, f"{path}.toml") if shipped else path))
     except FileNotFoundError:
-        hint = (
-            suggestion(str(source), names)
-            if len(path.parts) == 1 and not path.suffix
-            else f"; names: {', '.join(names)}"
-        )
-        msg = f"recipe {str(source)!r}: no such recipe or file{hint}"
+        name = not os.path.dirname(path) and not os.path.splitext(path)[1]
+        hint = suggestion(path, names) if name else f"; names: {', '.join(names)}"
+        msg = f"recipe {path!r}: no such recipe or file{hint}"
         raise OptionError(msg) from None
     except OSError as error:
-        msg = f"recipe {str(source)!r}: {error.strerror}"
+        msg = f"recipe {path!r}: {error.strerror}"
         raise OptionError(msg) from None
     except OptionError as error:
-        msg = f"recipe {str(source)!r}: {error}"
+        msg = f"recipe {path!r}: {error}"
         raise OptionError(msg) from None
+    return replace(made, name=path) if shipped else made
 
 
-def _parsed(path: Path) -> Any:
-    data = path.read_bytes()  # once: it may be a pipe
+def _parsed(path: str) -> Any:
+    with open(path, "rb") as file:
+        data = file.read()  # once: it may be a pipe
     # A picture holds bytes that are no text; TOML and JSON have no NUL and are UTF-8.
     try:
         text = None if b"\0" in data else data.decode("utf-8-sig")

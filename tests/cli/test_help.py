@@ -153,10 +153,17 @@ def test_a_command_that_is_nearly_one_is_suggested(request, word, meant):
 
 
 def test_a_command_that_is_like_none_lists_them_all(request):
-    result = request.getfixturevalue("cli")("cat.jpg")
+    result = request.getfixturevalue("cli")("xyzzy")
 
     assert result.exit_code == 2
     assert all(name in result.stderr for name in COMMANDS)
+
+
+def test_a_picture_in_the_place_of_a_command_is_met_with_the_command(request):
+    result = request.getfixturevalue("cli")("cat.jpg")
+
+    assert result.exit_code == 2
+    assert "poolcli run cat.jpg" in result.stderr
 
 
 @pytest.mark.parametrize(

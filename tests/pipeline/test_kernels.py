@@ -229,7 +229,6 @@ def test_paddings(value, expected):
     "value",
     [
         "",
-        "SAME",
         "half",
         "-1",
         "1,2",
@@ -274,3 +273,8 @@ def test_output_sizes(value, expected):
 def test_what_is_no_output_size(value):
     with pytest.raises(OptionError, match="output size"):
         output_size_pair(value)
+
+
+def test_padding_is_also_read_as_tensorflow_writes_it():
+    assert padding_value("padding", "SAME") == "same"
+    assert padding_value("padding", "VALID") == "valid"
