@@ -1,0 +1,67 @@
+"""Measuring in turn: every round runs each contestant once, so that a machine that slows down slows all of them."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+@dataclass
+class Times:
+    """Milliseconds of one contestant, and the most memory it took (commands only)."""
+
+    ms: list[float] = field(default_factory=list)
+    peak_mb: float = 0.0
+
+    @property
+    def best(self) -> float:
+        return min(self.ms)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.ms)
+
+    @property
+    def spread(self) -> float:
+        """How far the median lies above the best, in per cent."""
+        return 100 * (self.median / self.best - 1)
+
+
+def calls(contestants: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Times]:
+    """Time functions in this process, by the wall clock."""
+    times = {name: Times() for name in contestants}
+    for function in contestants.values():
+        function()
+    for _ in range(rounds):
+        for name, function in contestants.items():
+            start = time.perf_counter()
+            function()
+            times[name].ms.append((time.perf_counter() - start) * 1e3)
+    return times
+
+
+def commands(contestants: Mapping[str, Sequence[str]], rounds: int, environment: Mapping[str, str]) -> dict[str, Times]:
+    """Run whole commands: CPU time of user and system, and peak memory."""
+    times = {name: Times() for name in contestants}
+    for number in range(rounds + 1):
+        for name, command in contestants.items():
+            cpu, peak = _spawned(command, environment)
+            if number:  # the first run only fills the caches
+                times[name].ms.append(cpu)
+                times[name].peak_mb = max(times[name].peak_mb, peak)
+    return times
+
+
+def _spawned(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, float]:
+    null = (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)
+    child = os.posix_spawnp(command[0], command, {**os.environ, **environment}, file_actions=[null])
+    _, status, usage = os.wait4(child, 0)
+    if status:
+        raise SystemExit(f"failed with status {status}: {' '.join(command)}")
+    return (usage.ru_utime + usage.ru_stime) * 1e3, usage.ru_maxrss / 1024
