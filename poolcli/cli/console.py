@@ -32,16 +32,16 @@ class Console:
         self.quiet = quiet
         self.verbose = verbose
 
-    def say(self, text: str, *, level: int = 0) -> None:
-        """Write a line to stderr; level 1 needs -v."""
-        if not self.quiet and self.verbose >= level:
+    def say(self, text: str) -> None:
+        """Write a line to stderr."""
+        if not self.quiet:
             tell(text)
 
-    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
-        """Write aligned columns to stderr, the first `left` of them to the left."""
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Write aligned columns to stderr, the first to the left."""
         if self.quiet:
             return
-        lines = aligned([header, *rows], left)
+        lines = aligned([header, *rows])
         tell(click.style(lines[0], bold=True))
         for line in lines[1:]:
             tell(line)

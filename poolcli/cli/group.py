@@ -116,6 +116,11 @@ def start(args: list[str] | None = None) -> int:
         if error.errno != errno.EPIPE:  # a reader that has seen enough is no error to speak of
             tell(f"stdout: {error.strerror}")
         return FAILED
+    except Exception as error:  # a mistake of ours: one line all the same
+        if "-vv" in sys.argv:
+            raise
+        tell(f"poolcli: {type(error).__name__}: {error}; this should not happen, -vv shows where")
+        return FAILED
     return code if isinstance(code, int) else DONE
 
 
@@ -134,9 +139,14 @@ class Failure(click.ClickException):
 
 def failure(error: PoolcliError | MemoryError, about: str) -> click.ClickException:
     """What an error of the rooms below is on the command line; `about` is the file it happened to."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.params.get("verbose", 0) > 1:
+        from traceback import print_exception
+
+        print_exception(error)
     if isinstance(error, MemoryError):
         return Failure(f"{about}: not enough memory; a smaller picture is expected")
     message = f"{about}: {error}" if about else str(error)
     if isinstance(error, OptionError):
-        return click.UsageError(message, click.get_current_context(silent=True))
+        return click.UsageError(message, context)
     return Failure(message)

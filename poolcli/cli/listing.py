@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 def _pools() -> list[list[str]]:
     from poolcli.ops.kinds import POOLS
 
-    rows = [["kind", "also", "parameter", "what it gives", "like"]]
+    rows = [["kind", "also", "parameter", "what it gives", "padded cells", "as in"]]
     for name, pool in POOLS.items():
         parameter = f"--{pool.parameter.name} ({pool.parameter.default:g})" if pool.parameter else ""
-        rows.append([name, ", ".join(pool.aliases), parameter, pool.summary, pool.reference])
+        rows.append([name, ", ".join(pool.aliases), parameter, pool.summary, pool.neutral, pool.reference])
     return rows
 
 
@@ -31,7 +31,7 @@ def _kernels() -> list[list[str]]:
     for name, kernel in KERNELS.items():
         weights = "; ".join(" ".join(f"{weight:g}" for weight in row) for row in kernel.rows)
         rows.append(
-            [name, weights + (f" / {kernel.divisor}" if kernel.divisor > 1 else ""), kernel.summary, kernel.source]
+            [name, weights + (f" (÷ {kernel.divisor})" if kernel.divisor > 1 else ""), kernel.summary, kernel.source]
         )
     return rows
 

@@ -8,7 +8,7 @@ import click
 
 from poolcli.errors import OptionError
 from poolcli.ops.kernels import KERNELS
-from poolcli.ops.kinds import ALIASES, POOLS, pool_named
+from poolcli.ops.kinds import ALIASES, PARAMETERS, POOLS, pool_named
 from poolcli.ops.windows import PADDING_NAMES
 from poolcli.pipeline import forms
 from poolcli.pipeline.recipe import CHOICES, recipe_names
@@ -77,6 +77,11 @@ OUTPUT_SIZE = Form("HxW", forms.output_size_pair)
 COUNT = click.IntRange(min=1)
 
 
+def option(*names: str, help: str, told: str | None = None, **settings: Any) -> Decorator:  # noqa: A002 - Click's word
+    """An option whose default is told in words: what is not given stays None, so that a recipe's own setting holds."""
+    return click.option(*names, help=help if told is None else f"{help}  [default: {told}]", default=None, **settings)
+
+
 def _with(*options: Decorator) -> Decorator:
     def decorate(command: Any) -> Any:
         for option in reversed(options):  # so that --help keeps the order in which they are written
@@ -90,51 +95,51 @@ def _parameter(name: str) -> Decorator:
     kinds = [kind for kind, pool in POOLS.items() if pool.parameter and pool.parameter.name == name]
     about = POOLS[kinds[0]].parameter
     assert about is not None
-    return click.option(
+    return option(
         f"--{name}",
         type=float,
         help=f"Parameter of {', '.join(kinds)}: {about.accepted}.",
-        show_default=f"{about.default:g}",
+        told=f"{about.default:g}",
     )
 
 
 recipe_options = _with(
-    click.option(
+    option(
         "--kernel",
         type=KERNEL,
         help='Filter: a name of `poolcli list kernels`, rows such as "0 1; 1 0", or a .txt, .csv or .npy file. '
         "Cross-correlation, as in every framework.",
-        show_default="no filter",
+        told="no filter",
     ),
-    click.option("--conv-stride", type=_size("conv stride"), help="Stride of the filter.", show_default="1"),
-    click.option("--conv-padding", type=_padding("conv padding"), help="Padding of the filter: zeros.", show_default="same"),
-    click.option("--conv-dilation", type=_size("conv dilation"), help="Dilation of the filter.", show_default="1"),
-    click.option("--relu/--no-relu", default=None, help="Detect: negative values become 0.", show_default="on with a kernel"),
-    click.option("--pool", type=KIND, help=f"Condense: {', '.join(POOLS)}.", show_default="max"),
-    click.option("--size", type=_size("size"), help="Pooling window, height x width; one number is both.", show_default="2"),
-    click.option("--stride", type=_size("stride"), help="Distance between windows.", show_default="the size"),
-    click.option("--dilation", type=_size("dilation"), help="Distance between the cells of a window.", show_default="1"),
-    click.option(
+    option("--conv-stride", type=_size("conv stride"), help="Stride of the filter.", told="1"),
+    option("--conv-padding", type=_padding("conv padding"), help="Padding of the filter: zeros.", told="same"),
+    option("--conv-dilation", type=_size("conv dilation"), help="Dilation of the filter.", told="1"),
+    option("--relu/--no-relu", help="Detect: negative values become 0.", told="on with a kernel"),
+    option("--pool", type=KIND, help=f"Condense: {', '.join(POOLS)}.", told="max"),
+    option("--size", type=_size("size"), help="Pooling window, height x width; one number is both.", told="2"),
+    option("--stride", type=_size("stride"), help="Distance between windows.", told="the size"),
+    option("--dilation", type=_size("dilation"), help="Distance between the cells of a window.", told="1"),
+    option(
         "--padding",
         type=_padding("padding"),
         help="valid, same (odd cell at the bottom and right), same-lower, N, HxW or TOP,BOTTOM,LEFT,RIGHT. "
         "Padded cells never win.",
-        show_default="valid",
+        told="valid",
     ),
-    click.option("--ceil", is_flag=True, default=None, help="Keep partial windows at the far edge."),
-    click.option("--count-include-pad", is_flag=True, default=None, help="Padded zeros count in an average."),
-    *(_parameter(name) for name in sorted({pool.parameter.name for pool in POOLS.values() if pool.parameter})),
-    click.option("--repeat", type=COUNT, help="Pool so many times.", show_default="1"),
-    click.option("--blocks", type=COUNT, help="Filter, detect and condense so many times.", show_default="1"),
-    click.option("--global-pool", is_flag=True, default=None, help="Pool the whole map to one value, instead of windows."),
-    click.option("--output-size", type=OUTPUT_SIZE, help="Pool to this size, instead of windows; - keeps an axis: -x7."),
-    click.option("--channels", type=click.Choice(CHOICES["channels"]), help="One gray channel, or every channel by itself.", show_default="gray"),
-    click.option("--range", type=click.Choice(CHOICES["range"]), help="8- and 16-bit pictures as 0 to 1, or as 0 to 255.", show_default="unit"),
-    click.option("--resize", type=_size("resize"), help="Resize first, antialiased."),
-    click.option("--resize-filter", type=click.Choice(CHOICES["resize_filter"]), help="How to resize.", show_default="bilinear"),
-    click.option("--background", metavar="COLOR", help="What lies behind transparent pixels.", show_default="white"),
-    click.option("--nan", type=click.Choice(CHOICES["nan"]), help="What NaN and infinity in float pictures become.", show_default="error"),
-    click.option(
+    option("--ceil", is_flag=True, help="Keep partial windows at the far edge."),
+    option("--count-include-pad", is_flag=True, help="Padded zeros count in an average."),
+    *(_parameter(name) for name in PARAMETERS),
+    option("--repeat", type=COUNT, help="Pool so many times.", told="1"),
+    option("--blocks", type=COUNT, help="Filter, detect and condense so many times.", told="1"),
+    option("--global-pool", is_flag=True, help="Pool the whole map to one value, instead of windows."),
+    option("--output-size", type=OUTPUT_SIZE, help="Pool to this size, instead of windows; - keeps an axis: -x7."),
+    option("--channels", type=click.Choice(CHOICES["channels"]), help="One gray channel, or every channel by itself.", told="gray"),
+    option("--range", type=click.Choice(CHOICES["range"]), help="8- and 16-bit pictures as 0 to 1, or as 0 to 255.", told="unit"),
+    option("--resize", type=_size("resize"), help="Resize first, antialiased."),
+    option("--resize-filter", type=click.Choice(CHOICES["resize_filter"]), help="How to resize.", told="bilinear"),
+    option("--background", metavar="COLOR", help="What lies behind transparent pixels.", told="white"),
+    option("--nan", type=click.Choice(CHOICES["nan"]), help="What NaN and infinity in float pictures become.", told="error"),
+    option(
         "--recipe",
         type=RECIPE,
         help="Start from a recipe: a name of `poolcli list recipes`, a TOML or JSON file, or a result. Options win over it.",

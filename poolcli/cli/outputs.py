@@ -10,7 +10,7 @@ import numpy as np
 from poolcli.cli import report
 from poolcli.cli.console import write_stdout
 from poolcli.cli.group import Failure, failure
-from poolcli.errors import PoolcliError
+from poolcli.errors import OptionError, OutputError, PoolcliError
 from poolcli.images.opening import display_name
 from poolcli.images.write import FORMATS, atomic_write, encode
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from poolcli.cli.targets import Targets
+    from poolcli.images.write import Format
     from poolcli.pipeline.result import Result
 
 
@@ -25,50 +26,52 @@ def write(result: Result, targets: Targets, options: dict[str, Any]) -> dict[str
     """Encode everything first, then write: a result that cannot be encoded leaves no file behind."""
     force = options["force"]
     text = report.carried_text(result.recipe, result.source)
-
-    def encoded(raw: Any, scale: float, white: float, depth: Any) -> Any:
-        return encode(
-            targets.format, raw, scale_factor=scale, white=white, depth=depth,
-            source_depth=result.depth, value_scale=options["scale"], description=text,
-        )  # fmt: skip
-
-    data = encoded(result.raw, result.scale, result.white, options["depth"])
+    data = _encoded(result, targets.format, result.raw, options["scale"], options["depth"], text)
+    maps = {}
+    if targets.stages is not None:
+        depth = options["depth"] if options["depth"] in FORMATS["png"].depths else "auto"
+        for name, raw in result.raw_maps.items():
+            maps[f"{name}.png"] = _encoded(result, FORMATS["png"], raw, options["scale"], depth)
+            maps[f"{name}.npy"] = _npy(result.maps[name])
     drawn = None
     if targets.figure is not None:
         from poolcli.figures.comparison import render
 
         drawn = render(result, targets.figure_format)
+
     files: dict[str, Any] = {}
     if targets.result is None:
         to_stdout(write_stdout, data)
     else:
         files["result"] = _put(targets.result, data, force=force)
-    if targets.figure is not None and drawn is not None:
+    if targets.figure is not None:
         files["figure"] = _put(targets.figure, drawn, force=force)
-    if targets.indices is not None and result.indices is not None:
+    if targets.indices is not None:
         files["indices"] = _put(targets.indices, _npy(result.indices), force=force)
     if targets.recipe is not None:
         files["recipe"] = _put(targets.recipe, result.recipe.to_json().encode(), force=force)
     if targets.stages is not None:
-        files["stages"] = _write_stages(result, targets.stages, options)
+        _make_folder(targets.stages)
+        paths = {os.path.join(targets.stages, name): content for name, content in maps.items()}
+        files["stages"] = [_put(path, content, force=force) for path, content in paths.items()]
     return files
 
 
-def _write_stages(result: Result, folder: str, options: dict[str, Any]) -> list[str]:
+def _encoded(result: Result, fmt: Format, raw: Any, scale: Any, depth: Any, text: str | None = None) -> Any:
     try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise Failure(f"{display_name(folder)}: {error.strerror}") from None
-    written = []
-    for name, values in result.maps.items():
-        path = os.path.join(folder, name)
-        picture = encode(
-            FORMATS["png"], values, scale_factor=1.0, white=result.white * result.scale,
-            value_scale=options["scale"], source_depth=result.depth,
+        return encode(
+            fmt, raw, scale_factor=result.scale, white=result.white, depth=depth,
+            source_depth=result.depth, value_scale=scale, description=text,
         )  # fmt: skip
-        written.append(_put(f"{path}.png", picture, force=options["force"]))
-        written.append(_put(f"{path}.npy", _npy(values), force=options["force"]))
-    return written
+    except OptionError as error:  # a number of channels: wrong for this picture, not for every one
+        raise OutputError(str(error)) from None
+
+
+def _make_folder(path: str) -> None:
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise Failure(f"{display_name(path)}: {error.strerror}") from None
 
 
 def _npy(values: Any) -> Callable[[Any], None]:

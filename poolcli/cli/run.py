@@ -12,7 +12,7 @@ import numpy as np
 from poolcli.cli import outputs, report
 from poolcli.cli.console import Console, silent_libraries, stdout_is_terminal, write_json
 from poolcli.cli.group import Failure, failure
-from poolcli.cli.options import RECIPE_OPTIONS, FileName, Form, Sections, program_options, recipe_options
+from poolcli.cli.options import RECIPE_OPTIONS, FileName, Form, Sections, option, program_options, recipe_options
 from poolcli.cli.targets import RefusedError, Targets, check_targets, plan_targets
 from poolcli.errors import OptionError, PoolcliError
 from poolcli.images.opening import MAX_PIXELS, display_name
@@ -64,21 +64,19 @@ Examples:
     help="A picture (PNG, JPEG, GIF, BMP, WebP, TIFF, PNM, AVIF), a .npy array, or - for stdin.",
 )
 @recipe_options
-@click.option(
+@option(
     "-o",
     "--output",
     type=FileName(),
     help="The result; the suffix chooses the format, - is stdout.",
-    show_default="STEM.pooled.png",
+    told="STEM.pooled.png",
 )
-@click.option(
-    "--format", "format_name", type=click.Choice(list(FORMATS)), help="The format for stdout.", show_default="png"
-)
-@click.option(
+@option("--format", "format_name", type=click.Choice(list(FORMATS)), help="The format for stdout.", told="png")
+@option(
     "--figure",
     type=FileName(),
     help="The comparison figure: .png, .svg or .pdf.",
-    show_default="STEM.figure.png beside the result; none with -o -",
+    told="STEM.figure.png beside the result; none with -o -",
 )
 @click.option("--no-figure", is_flag=True, help="Draw no figure.")
 @click.option(
@@ -112,11 +110,11 @@ Examples:
     help="Print one JSON object: input, recipe, every stage, the files written, seconds.",
 )
 @program_options
-@click.option(
+@option(
     "--threads",
     type=click.IntRange(min=1),
     help="Threads for the picture; the same bytes for any number.",
-    show_default="the cores",
+    told="the cores",
 )
 @click.option(
     "--max-pixels",
@@ -145,6 +143,7 @@ def command(image: str, **options: Any) -> None:
             stages=options["stages"],
             save_recipe=options["save_recipe"],
             depth=options["depth"],
+            scale=options["scale"],
         )
         if targets.indices is not None:
             engine.check_indices(recipe)
@@ -157,10 +156,6 @@ def command(image: str, **options: Any) -> None:
         about = "stdin" if image == "-" else display_name(image) or "''"
         _run(image, recipe, targets, options, console)
     except (PoolcliError, MemoryError) as error:
-        if console.verbose > 1:
-            from traceback import print_exc
-
-            print_exc()
         raise failure(error, about) from None
 
 

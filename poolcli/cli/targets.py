@@ -60,6 +60,7 @@ def plan_targets(
     stages: str | None,
     save_recipe: str | None,
     depth: str | int,
+    scale: str | tuple[float, float] = "clip",
 ) -> Targets:
     """Name the files of a run.
 
@@ -75,6 +76,9 @@ def plan_targets(
         raise OptionError(msg)
     fmt = _format(output, format_name)
     check_depth(fmt, depth)
+    if scale != "clip" and (fmt.pillow is None or depth == "float"):
+        msg = f"--scale with {fmt.name} of float values, which are written as they are: png or another picture expected"
+        raise OptionError(msg)
     if figure is None and not no_figure and output != "-" and not _is_special(output):
         figure = os.path.join(os.path.dirname(output), f"{stem}.figure.png")
     _check_suffix("figure", figure, FIGURE_FORMATS)

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from poolcli.figures.palette import extremes, shown
+from poolcli.ops.kinds import POOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -143,11 +144,10 @@ def caption(result: Result, name: str, remarks: str = "") -> tuple[str, str]:
     seen : str
         ``one output pixel sees 4x4 input pixels, steps of 2``, and the notes of the result.
     """
-    before = (result.input, *result.stages)
-    steps = [_step(stage, previous) for previous, stage in zip(before, result.stages, strict=False)]
+    steps = [_step(stage) for stage in result.stages]
     resized = f"resized to {size(result.recipe.resize)}" if result.recipe.resize else ""
     done = " · ".join(filter(None, (name, resized, " → ".join(_folded(steps)))))
-    last = before[-1]
+    last = (result.input, *result.stages)[-1]
     seen = []
     height, width = last.receptive_field
     if height >= result.input.shape[0] and width >= result.input.shape[1]:
@@ -177,7 +177,7 @@ def _folded(steps: list[str]) -> list[str]:
     return runs
 
 
-def _step(stage: Stage, previous: Stage) -> str:
+def _step(stage: Stage) -> str:
     settings = stage.parameters
     kind = str(settings.get("kind", ""))
     if stage.name == "relu":
@@ -185,20 +185,22 @@ def _step(stage: Stage, previous: Stage) -> str:
     if stage.name == "conv2d":
         kernel = settings.get("kernel")
         name = kernel if isinstance(kernel, str) else "kernel"
-        return ", ".join([f"{name} {size(_window(stage, previous))}", *_geometry(settings), "cross-correlation"])
+        return ", ".join([f"{name} {size(settings['window'])}", *_geometry(settings), "cross-correlation"])
+    parameter = POOLS[kind].parameter
+    if parameter and settings.get(parameter.name) is not None:
+        kind += f" ({parameter.name} {float(settings[parameter.name]):g})"
     if stage.name == "global_pool2d":
         return f"global {kind}"
     if stage.name == "adaptive_pool2d":
         return f"adaptive {kind} to {size(stage.shape)}"
     if stage.name == "pool2d":
-        window = _pair(settings.get("size")) or _window(stage, previous)
+        window = settings["window"]
         words = [f"{kind} {size(window)}", f"stride {size(_pair(settings.get('stride')) or window, always=False)}"]
         words += [w for w in _geometry(settings) if not w.startswith("stride")]
         if settings.get("ceil"):
             words.append("ceil")
         if settings.get("count_include_pad"):
             words.append("pads counted")
-        words += [f"{name} {float(settings[name]):g}" for name in ("p", "q") if settings.get(name) is not None]
         return ", ".join(words)
     return stage.title
 
@@ -220,17 +222,6 @@ def _geometry(settings: Any) -> list[str]:
     elif named:
         words.append(str(padding))
     return words
-
-
-def _window(stage: Stage, previous: Stage) -> tuple[int, int]:
-    """Size of a step's window, from how much more of the input its map sees."""
-    dilation = _pair(stage.parameters.get("dilation")) or (1, 1)
-    return tuple(  # type: ignore[return-value]
-        round((now - then) / (step * gap)) + 1
-        for now, then, step, gap in zip(
-            stage.receptive_field, previous.receptive_field, previous.total_stride, dilation, strict=True
-        )
-    )
 
 
 def _pair(value: Any) -> tuple[int, int] | None:

@@ -22,7 +22,11 @@ def real(x: ArrayLike) -> NDArray[Any]:
     OptionError
         The values are no real numbers.
     """
-    array = np.asarray(x)
+    try:
+        array = np.asarray(x)
+    except ValueError:
+        msg = "array of rows that differ in length: numbers of shape (..., H, W) expected"
+        raise OptionError(msg) from None
     if array.dtype.kind not in "biuf":
         msg = f"array of {array.dtype}: real numbers expected (bool, integers or floats)"
         raise OptionError(msg)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poolcli.ops.kinds import POOLS, Pool
+from poolcli.ops.kinds import POOLS, PoolKind
 from poolcli.ops.strips import STRIP_BYTES, Scratch, Values, chunk_rows
 from poolcli.ops.view import View
 from poolcli.ops.windows import AdaptiveAxis, adaptive_window, pooling_window
@@ -33,7 +33,7 @@ class PoolStage:
 
     window: Window
     before: Values
-    kind: Pool
+    kind: PoolKind
     parameter: float
     planes: int
     count_include_pad: bool = False
@@ -49,8 +49,14 @@ class PoolStage:
             self.chunk = 1  # then all rows of a chunk's windows are whole slices
         elif self.kind.gathers:
             self.chunk = max(
-                1, min(self.chunk, 4 * STRIP_BYTES // max(1, self.planes * self.window.cells * cols.out * itemsize))
+                1, min(self.chunk, 4 * STRIP_BYTES // max(1, self.planes * self._held * cols.out * itemsize))
             )
+
+    @property
+    def _held(self) -> int:
+        """Cells of a window that can be real for some output: fewer than the window has where it dwarfs the map."""
+        rows, cols = self.window.rows, self.window.cols
+        return min(rows.size, 2 * rows.length) * min(cols.size, 2 * cols.length)
 
     def needs(self, a: int, b: int) -> Pair:
         return self.window.rows.needs(a, b)

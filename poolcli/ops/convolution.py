@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from poolcli.ops.strips import Rows
     from poolcli.ops.windows import AdaptiveAxis, Padding, Pair, Window
 
+LARGEST_SUM = 2.0**100
+"""Weights that add up to more could leave float32's range on the way to a sum that does not."""
+
 FLOAT32_TAPS = 32
 """Kernels of more weights are summed in float64: their rounding would otherwise show in the sixth digit."""
 
@@ -35,7 +38,7 @@ def filtered_values(before: Values, weights: NDArray[np.float64]) -> Values:
         values = Values.integers(min(0, sum(e[0] for e in ends)), max(0, sum(e[1] for e in ends)))
         if values.whole:
             return values
-    wide = before.dtype.itemsize > 4 or weights.size > FLOAT32_TAPS
+    wide = before.dtype.itemsize > 4 or weights.size > FLOAT32_TAPS or np.abs(weights).sum() > LARGEST_SUM
     return Values(np.dtype(np.float64 if wide else np.float32))
 
 
@@ -73,19 +76,19 @@ class ConvStage:
                 wide[...] = cells
                 cells = wide
             acc = scratch.empty("acc", (rows.planes, b - a, self.window.cols.out), kind)
-            product = scratch.empty("product", acc.shape, kind)
             # 0 times NaN or infinity is NaN in every framework, so zeros are skipped among finite values only.
             every = kind.kind == "f" and not np.isfinite(np.add.reduce(cells, axis=None))
-            started = False
-            for i, (out_rows, in_rows) in _numbered(self.window.rows, a, b, lo):
-                for j, (out_cols, in_cols) in columns.items():
-                    weight = self.weights[i, j]
-                    if weight or every:
-                        started = _add(
-                            acc, product, (out_rows, out_cols), cells[:, in_rows, in_cols], weight, started=started
-                        )
-            if not started:
-                acc.fill(0)
+            taps = [
+                ((slice(None), out_rows, out_cols), cells[:, in_rows, in_cols], self.weights[i, j])
+                for i, (out_rows, in_rows) in _numbered(self.window.rows, a, b, lo)
+                for j, (out_cols, in_cols) in columns.items()
+                if self.weights[i, j] or every
+            ]
+            if (
+                kind.kind != "f"
+            ):  # exact in any order: first a tap that every output has, so that nothing need be cleared
+                taps.sort(key=lambda tap: (tap[1].shape != acc.shape, abs(tap[2]) == 1))
+            _weigh(taps, acc, scratch)
             yield acc
         rows.drain()
 
@@ -99,32 +102,24 @@ def _numbered(axis: Axis | AdaptiveAxis, a: int, b: int, first: int) -> Iterator
             yield i, one
 
 
-def _add(
-    acc: NDArray[Any],
-    product: NDArray[Any],
-    where: tuple[slice, slice],
-    cells: NDArray[Any],
-    weight: float,
-    *,
-    started: bool,
-) -> bool:
-    """Add weight * cells to `acc`, which may not have been started."""
-    scale = acc.dtype.type(weight)
-    if not started:
-        if cells.shape == acc.shape:
-            np.multiply(cells, scale, out=acc)
-            return True
-        acc.fill(0)
-    part = acc[:, where[0], where[1]]
-    if weight == 1:
-        np.add(part, cells, out=part)
-    elif weight == -1:
-        np.subtract(part, cells, out=part)
+def _weigh(taps: list[tuple[Any, NDArray[Any], float]], acc: NDArray[Any], scratch: Scratch) -> None:
+    """Sum weight * cells over the taps, in their order."""
+    kind = acc.dtype.type
+    if taps and taps[0][1].shape == acc.shape:
+        np.multiply(taps[0][1], kind(taps[0][2]), out=acc)
+        taps = taps[1:]
     else:
-        scaled = product[:, : cells.shape[1], : cells.shape[2]]
-        np.multiply(cells, scale, out=scaled)
-        np.add(part, scaled, out=part)
-    return True
+        acc.fill(0)
+    for where, cells, weight in taps:
+        part = acc[where]
+        if weight == 1:
+            np.add(part, cells, out=part)
+        elif weight == -1:
+            np.subtract(part, cells, out=part)
+        else:
+            product = scratch.empty("product", cells.shape, acc.dtype)
+            np.multiply(cells, kind(weight), out=product)
+            np.add(part, product, out=part)
 
 
 @dataclass
@@ -150,10 +145,12 @@ class ReluStage:
 
     def strips(self, rows: Rows, chunks: Iterable[Pair]) -> Iterator[NDArray[Any]]:
         scratch = Scratch()
+        zero = np.zeros(self.size[1], self.before.dtype)  # a row: numpy's loops against one number are slower
         for a, b in chunks:
             cells = rows.get(a, b)
-            strip = scratch.empty("strip", cells.shape, cells.dtype)
-            yield np.maximum(cells, cells.dtype.type(0), out=strip)
+            # A strip is the stage's before to overwrite, an array is its owner's.
+            strip = cells if rows.passing else scratch.empty("strip", cells.shape, cells.dtype)
+            yield np.maximum(cells, zero, out=strip)
         rows.drain()
 
 
@@ -217,7 +214,7 @@ def conv2d(
     Returns
     -------
     ndarray of shape (..., h, w), float32 (float64 for float64)
-        Exact before that last rounding for integers and whole weights; on values in 0…1 within 2e-6 of
+        Exact before that last rounding for integers of up to 32 bits and whole weights; on values in 0…1 within 2e-6 of
         PyTorch and TensorFlow.
 
     Raises
@@ -255,6 +252,11 @@ def relu(x: ArrayLike) -> NDArray[Any]:
     Returns
     -------
     ndarray, shape and type of x
+
+    Raises
+    ------
+    OptionError
+        x holds no real numbers.
 
     Examples
     --------

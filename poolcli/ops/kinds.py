@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poolcli.errors import OptionError, suggestion
+from poolcli.ops.folds import combine
 from poolcli.ops.strips import Values
 from poolcli.ops.view import View, highest, lowest
 
@@ -24,11 +25,8 @@ if TYPE_CHECKING:
 
     Reducer = Callable[[View, float], NDArray[Any]]
 
-LARGE_WINDOW = 1024
-"""Windows of more cells are better taken one by one than cell by cell."""
-
-HIGH_POWER = 8
-"""Powers beyond which floats are scaled first, at the price of holding all rows of a window at once."""
+HIGH_POWER = 7
+"""The seventh power of every float32 is a float64; beyond, a norm is computed relative to its window's largest value."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Pool:
+class PoolKind:
     """A kind of pooling.
 
     Attributes
@@ -70,7 +68,7 @@ class Pool:
     gathers : bool
         Whether all cells of a window are held at once.
     smooth : bool
-        Whether a binomial follows that takes the stride (`pooling.stages`).
+        Whether a binomial follows that takes the stride (`condense.Pooling.stages`).
     """
 
     summary: str
@@ -164,7 +162,8 @@ def _rms(view: View, _: float) -> NDArray[Any]:
 
 def _std(view: View, _: float) -> NDArray[Any]:
     # Always from the deviations: sums of squares lose their digits where the mean is large.
-    if view.window.cells > LARGE_WINDOW:
+    view.block  # noqa: B018 - held, since it is read twice
+    if view.window.cells > view.window.rows.out * view.window.cols.out:
         result = np.empty(view.shape)
         for (i, j), cells in view.each():
             result[:, i, j] = np.std(cells, axis=(1, 2), dtype=np.float64)
@@ -173,7 +172,7 @@ def _std(view: View, _: float) -> NDArray[Any]:
     mean = view.fold(np.add, dtype=np.float64) / counts
     squares = np.zeros(view.shape)
     for where, cells in view.taps():
-        squares[where] += np.square(cells - mean[where])
+        combine(np.add, squares, where, np.square(cells - mean[where]))
     return np.sqrt(squares / counts)
 
 
@@ -182,18 +181,21 @@ def _lp(view: View, p: float) -> NDArray[Any]:
         return np.sqrt(_squares(view))
     if math.isinf(p):
         return view.fold(np.maximum, 0, dtype=np.float64, prepare=_magnitude)
-    # A power of two brings the values into 0…1, where high powers cannot overflow, and costs no accuracy.
-    unit = 1.0
-    if view.values.low is not None and view.values.high is not None:
-        unit = 2.0 ** -max(abs(view.values.low), abs(view.values.high)).bit_length()
-    elif p > HIGH_POWER:
-        cells = _magnitude(view.block)
-        unit = 2.0 ** -math.frexp(np.max(cells, where=np.isfinite(cells), initial=0))[1]
-
-    def power(cells: NDArray[Any]) -> NDArray[Any]:
-        return np.power(_magnitude(cells) * unit, p)
-
-    return np.power(view.fold(np.add, dtype=np.float64, prepare=power), 1 / p) / unit
+    if p <= HIGH_POWER:
+        total = view.fold(np.add, dtype=np.float64, prepare=lambda cells: np.power(_magnitude(cells), p))
+        return np.power(total, 1 / p)
+    # High powers leave the range of floats: of what is left when each window's largest value is divided out, they do not.
+    view.block  # noqa: B018 - held, since it is read twice
+    largest = view.fold(np.maximum, 0, dtype=np.float64, prepare=_magnitude)
+    unit = np.where(np.isfinite(largest) & (largest > 0), largest, 1.0)
+    total = np.zeros(view.shape)
+    if view.window.cells > view.window.rows.out * view.window.cols.out:
+        for (i, j), cells in view.each():
+            total[:, i, j] = np.sum(np.power(_magnitude(cells) / unit[:, i, j, None, None], p), axis=(1, 2))
+    else:
+        for where, cells in view.taps():
+            combine(np.add, total, where, np.power(_magnitude(cells) / unit[where], p))
+    return unit * np.power(total, 1 / p)
 
 
 def _magnitude(cells: NDArray[Any]) -> NDArray[Any]:
@@ -257,81 +259,81 @@ def _subsample(view: View, _: float) -> NDArray[Any]:
     return view.first()
 
 
-POOLS: dict[str, Pool] = {
-    "max": Pool(
+POOLS: dict[str, PoolKind] = {
+    "max": PoolKind(
         "the largest value: keeps what is strongest",
         "torch.nn.MaxPool2d, tf.nn.max_pool2d",
         _max, _same, "MaxPool", "the type's least value",
         winner=(np.greater, lowest), display="max", keeps=True,
     ),
-    "min": Pool(
+    "min": PoolKind(
         "the smallest value: keeps dark lines on light ground",
         "-max(-x)",
         _min, _same, "MinPool", "the type's greatest value",
         winner=(np.less, highest), display="min", keeps=True,
     ),
-    "average": Pool(
+    "average": PoolKind(
         "the mean of the cells that are there",
         "torch.nn.AvgPool2d, tf.nn.avg_pool2d",
         _average, _real, "AvgPool", "0, not counted",
         aliases=("avg", "mean"),
     ),
-    "median": Pool(
+    "median": PoolKind(
         "the middle value; the mean of the two middles for an even count",
         "numpy.median",
         _median, _real, "MedianPool", "left out",
         gathers=True,
     ),
-    "mode": Pool(
+    "mode": PoolKind(
         "the most frequent value; the smallest of equals",
         "scipy.stats.mode",
         _mode, _same, "ModePool", "left out",
         keeps=True, gathers=True,
     ),
-    "percentile": Pool(
+    "percentile": PoolKind(
         "the value below which q percent of the cells lie, interpolated linearly",
         "numpy.percentile, method linear",
         _percentile, _real, "PercentilePool", "left out",
         parameter=Parameter("q", 50.0, "a number from 0 to 100", lambda q: 0 <= q <= 100),
         gathers=True,
     ),
-    "sum": Pool(
+    "sum": PoolKind(
         "the sum of the cells",
         "torch.nn.AvgPool2d with divisor_override=1",
         _sum, _sums, "SumPool", "0",
     ),
-    "range": Pool(
+    "range": PoolKind(
         "largest minus smallest value: local contrast",
         "morphological gradient",
         _range, _span, "RangePool", "left out",
         display="max", keeps=True,
     ),
-    "std": Pool(
+    "std": PoolKind(
         "the standard deviation: local texture",
         "numpy.std, ddof 0",
         _std, _real, "StdPool", "left out",
         display="max",
     ),
-    "lp": Pool(
+    "lp": PoolKind(
         "the p-norm: the p-th root of the sum of abs(x)^p",
         "ONNX LpPool",
         _lp, _real, "LpPool", "0",
         parameter=Parameter("p", 2.0, "a number above 0, or inf", lambda p: p > 0),
         display="max",
     ),
-    "rms": Pool(
+    "rms": PoolKind(
         "the root of the mean of the squares",
         "GDAL rms",
         _rms, _real, "RMSPool", "left out",
         display="max",
     ),
-    "subsample": Pool(
+    "subsample": PoolKind(
         "the window's first value: what striding without pooling does",
         "x[::stride, ::stride]",
         _subsample, _same, "Subsample", "left out",
         display="subsample", keeps=True,
     ),
-    "blur": Pool(
+    "blur": PoolKind(
         "max pooling antialiased: maximum at stride 1, then a 3x3 binomial at the stride",
         "Zhang 2019, arXiv 1904.11486",
         _max, _same, "MaxBlurPool", "the type's least value",
@@ -340,10 +342,12 @@ POOLS: dict[str, Pool] = {
     ),
 }  # fmt: skip
 
+PARAMETERS = tuple(sorted({pool.parameter.name for pool in POOLS.values() if pool.parameter}))
+
 ALIASES = {alias: name for name, pool in POOLS.items() for alias in pool.aliases}
 
 
-def pool_named(kind: Any) -> tuple[str, Pool]:
+def pool_named(kind: Any) -> tuple[str, PoolKind]:
     """The entry of `POOLS` for a name or an alias.
 
     Raises

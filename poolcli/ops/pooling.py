@@ -42,6 +42,10 @@ def pooling(
     parameter = parameter_of(name, parameters)
     if output_size is not None:
         return Pooling(name, parameter, output_size=_output_size(output_size))
+    for word, flag in (("ceil", ceil), ("count_include_pad", count_include_pad)):
+        if not isinstance(flag, bool | np.bool_):
+            msg = f"{word} {flag!r}: true or false expected"
+            raise OptionError(msg)
     k, d = pair("size", size), pair("dilation", dilation)
     s = k if stride is None else pair("stride", stride)
     p = padding_pairs("padding", padding)
@@ -261,5 +265,6 @@ def unpool2d(y: ArrayLike, indices: ArrayLike, output_size: Any) -> NDArray[Any]
         msg = f"index {worst}: 0 to {height * width - 1} expected for a {height}x{width} plane"
         raise OptionError(msg)
     x = np.zeros((planes.shape[0], height * width), planes.dtype)
-    x[np.arange(len(x))[:, None], where.reshape(len(x), -1)] = planes.reshape(len(x), -1)
+    for plane, places, values in zip(x, where.reshape(planes.shape), planes, strict=True):
+        plane[places.ravel()] = values.ravel()
     return x.reshape(*lead, height, width)

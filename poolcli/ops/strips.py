@@ -97,6 +97,8 @@ class Rows(Protocol):
     """Which of the array's planes these are."""
     planes: int
     """How many."""
+    passing: bool
+    """Whether the rows are nobody's but the asker's, each asked for once, and may be overwritten."""
 
     def get(self, lo: int, hi: int) -> NDArray[Any]:
         """Rows lo…hi-1 of the map, shape (planes, hi - lo, W); valid until the next call. `lo` never decreases."""
@@ -141,6 +143,8 @@ class Stage(Protocol):
 class ArrayRows:
     """Rows of an array: every request is a view."""
 
+    passing = False
+
     def __init__(self, array: NDArray[Any], group: slice, span: Pair, tap: Tap | None) -> None:
         self.group, self.planes = group, array.shape[0]
         self._array = array
@@ -166,6 +170,8 @@ class ArrayRows:
 class StripRows:
     """Rows of a map that arrives as strips: keeps those that are still needed."""
 
+    passing = True
+
     def __init__(self, strips: Iterator[NDArray[Any]], group: slice, planes: int, first: int) -> None:
         self.group, self.planes = group, planes
         self._strips = strips
@@ -174,11 +180,14 @@ class StripRows:
         self._scratch = (Scratch(), Scratch())  # the old block's memory and the new one's, in turn
 
     def get(self, lo: int, hi: int) -> NDArray[Any]:
+        if lo >= hi:  # windows that lie in padding read nothing
+            return np.empty((self.planes, 0, 0))
+        assert lo >= self._first, "rows are asked for in order"
         kept = None
         if self._block is not None and lo < self._end:
             kept = self._block[:, lo - self._first :]
-        if hi <= self._end:
-            return np.empty((self.planes, 0, 0)) if kept is None else kept[:, : hi - lo]
+        if kept is not None and hi <= self._end:
+            return kept[:, : hi - lo]
         block, rows = None, 0
         if kept is not None:  # copied before the next strip is made, which may be made in the same memory
             block, rows = self._append(None, 0, kept, hi - lo)
@@ -268,9 +277,10 @@ def _run_band(
     strips: Iterator[NDArray[Any]] = iter(())
     for stage, chunks, tap in zip(stages, plans, taps[1:], strict=True):
         strips = stage.strips(rows, chunks)
+        first = chunks[0][0] if chunks else 0  # none where all that follows lies in padding
         if tap is not None:
-            strips = _watched(strips, tap, chunks[0][0])
-        rows = StripRows(strips, group, array.shape[0], chunks[0][0])
+            strips = _watched(strips, tap, first)
+        rows = StripRows(strips, group, array.shape[0], first)
     row = band[0]
     for strip in strips:
         out[:, row : row + strip.shape[1]] = strip

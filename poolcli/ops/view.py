@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poolcli.ops.folds import combine, fold_axis
 from poolcli.ops.strips import STRIP_BYTES, Scratch, Values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -136,62 +137,55 @@ class View:
         self, *ops: tuple[np.ufunc, Any], dtype: Any = None, prepare: Prepare | None = None
     ) -> list[NDArray[Any]]:
         """Fold by several operations in one pass over the rows."""
-        partial: list[NDArray[Any]] = []
-        for block, segment in self._segments():
-            cells = prepare(block) if prepare else block
-            kind = np.dtype(dtype or cells.dtype)
-            taps = list(segment)
-            for i, (op, neutral) in enumerate(ops):
-                part = _fold(
-                    op, neutral, cells, taps, self._b - self._a, -2, kind, self._scratch, f"rows{i}{len(partial) > i}"
-                )
-                if len(partial) > i:
-                    op(partial[i], part, out=partial[i])
-                else:
-                    partial.append(part)
-        taps = list(self.col_taps())
+        partial = self._down(ops, dtype, prepare)
+        cols = self.window.cols
         return [
-            _fold(op, neutral, part, taps, self.window.cols.out, -1, part.dtype, self._scratch, f"cols{i}")
+            fold_axis(op, neutral, part, cols, (0, cols.out), 0, -1, part.dtype, self._scratch, f"cols{i}")
             for i, ((op, neutral), part) in enumerate(zip(ops, partial, strict=True))
         ]
 
-    def _segments(self) -> Iterator[tuple[NDArray[Any], Iterable[tuple[Selection, Selection]]]]:
-        """The rows with their taps: all at once, or a few at a time where one tall window would fill the memory."""
-        axis = self.window.rows
-        rows = self._hi - self._lo
+    def _down(self, ops: tuple[tuple[np.ufunc, Any], ...], dtype: Any, prepare: Prepare | None) -> list[NDArray[Any]]:
+        """Fold the rows of each window: all at once, or a few at a time where one tall window would fill the memory."""
+        rows, span = self.window.rows, self._hi - self._lo
         step = max(16, STRIP_BYTES // (4 * max(1, self._rows.planes * self.window.cols.length)))
-        apart = self._b == axis.out or axis.needs(self._b, self._b + 1)[0] >= self._hi
-        if self._cached is None and self._b - self._a == 1 and axis.dilation == 1 and rows > 2 * step and apart:
+        apart = self._b == rows.out or rows.needs(self._b, self._b + 1)[0] >= self._hi
+        if self._cached is None and self._b - self._a == 1 and rows.dilation == 1 and span > 2 * step and apart:
+            held: list[NDArray[Any]] = []
             for lo in range(self._lo, self._hi, step):
-                hi = min(lo + step, self._hi)
-                yield self._rows.get(lo, hi), [(slice(0, 1), slice(i, i + 1)) for i in range(hi - lo)]
-        else:
-            yield self.block, self.row_taps()
+                block = self._rows.get(lo, min(lo + step, self._hi))
+                cells = prepare(block) if prepare else block
+                parts = [op.reduce(cells, axis=-2, dtype=dtype or cells.dtype, keepdims=True) for op, _ in ops]
+                held = [op(old, new) for (op, _), old, new in zip(ops, held, parts, strict=True)] if held else parts
+            return held
+        cells = prepare(self.block) if prepare else self.block
+        kind = np.dtype(dtype or cells.dtype)
+        chunk = (self._a, self._b)
+        return [
+            fold_axis(op, neutral, cells, rows, chunk, self._lo, -2, kind, self._scratch, f"rows{i}")
+            for i, (op, neutral) in enumerate(ops)
+        ]
 
-    def total(self, *, dtype: Any = None, prepare: Prepare | None = None, bounds: Values | None = None) -> NDArray[Any]:
+    def total(self) -> NDArray[Any]:
         """Sum the cells of each window; padding adds nothing.
 
         Integers are summed exactly. Floats keep the frameworks' order up to `EXACT_CELLS` cells;
         larger windows are summed in float64.
         """
-        if bounds is None and self.values.whole:
-            bounds = self.total_values()
+        bounds = self.total_values() if self.values.whole else None
         if bounds is not None and bounds.whole:
-            return self.fold(np.add, dtype=_summable(bounds.dtype), prepare=prepare)
-        kind = np.dtype(dtype or np.result_type(self.values.dtype, np.float32))
+            return self.fold(np.add, dtype=_summable(bounds.dtype))
         if self.values.whole or self.window.cells > EXACT_CELLS:
-            return self.fold(np.add, dtype=np.float64, prepare=prepare)
-        acc = self._scratch.empty("sum", self.shape, kind)
+            return self.fold(np.add, dtype=np.float64)
+        acc = self._scratch.empty("sum", self.shape, np.result_type(self.values.dtype, np.float32))
         started = False
-        for where, tap in self.taps():
-            cells = prepare(tap) if prepare else tap
+        for where, cells in self.taps():
             if started:
-                _combine(np.add, acc, where, cells)
+                combine(np.add, acc, where, cells)
             elif cells.shape == acc.shape:
                 acc[...] = cells
             else:
                 acc.fill(0)
-                _combine(np.add, acc, where, cells)
+                combine(np.add, acc, where, cells)
             started = True
         return acc
 
@@ -267,11 +261,11 @@ class View:
 
     def gathered(self) -> NDArray[Any]:
         """All cells of each window along a last axis, shape (planes, rows, columns, cells), missing ones sorting last."""
-        missing = highest(self.values.dtype)
-        stack = self._scratch.empty("stack", (*self.shape, self.window.cells), self.values.dtype)
-        if np.any(self.counts() != self.window.cells):
-            stack.fill(missing)
-        for cell, (where, cells) in enumerate(self.taps()):
+        taps = list(self.taps())
+        stack = self._scratch.empty("stack", (*self.shape, len(taps)), self.values.dtype)
+        if np.any(self.counts() != len(taps)):
+            stack.fill(highest(self.values.dtype))
+        for cell, (where, cells) in enumerate(taps):
             stack[(*where, cell)] = cells
         return stack
 
@@ -292,14 +286,6 @@ def _summable(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.int16) if dtype.itemsize == 1 else dtype
 
 
-def _combine(op: np.ufunc, acc: NDArray[Any], where: tuple[Any, ...], cells: NDArray[Any]) -> None:
-    if all(isinstance(index, slice) for index in where):
-        part = acc[where]
-        op(part, cells, out=part)
-    else:
-        acc[where] = op(acc[where], cells)
-
-
 def _keep_better(
     better: np.ufunc,
     best: NDArray[Any],
@@ -314,47 +300,3 @@ def _keep_better(
         won |= np.isnan(cells)
     best[where] = np.where(won, cells, held)
     position[where] = np.where(won, positions, at)
-
-
-def _fold(
-    op: np.ufunc,
-    neutral: Any,
-    cells: NDArray[Any],
-    taps: Iterable[tuple[Selection, Selection]],
-    n: int,
-    axis: int,
-    dtype: np.dtype[Any],
-    scratch: Scratch,
-    name: str,
-) -> NDArray[Any]:
-    """Fold `cells` along `axis` (-2 or -1) into `n` outputs."""
-    taps = list(taps)
-    shape = (*cells.shape[:-2], n, cells.shape[-1]) if axis == -2 else (*cells.shape[:-1], n)
-    acc = scratch.empty(name, shape, dtype)
-
-    def along(selection: Selection) -> tuple[Any, ...]:
-        return (Ellipsis, selection, slice(None)) if axis == -2 else (Ellipsis, selection)
-
-    if n == 1 and len(taps) > 4 and all(isinstance(inner, slice) for _, inner in taps):
-        starts = [inner.start for _, inner in taps if isinstance(inner, slice)]
-        step = starts[1] - starts[0]
-        op.reduce(cells[along(slice(starts[0], starts[-1] + 1, step))], axis=axis, dtype=dtype, out=acc, keepdims=True)
-        return acc
-
-    whole = [_covers(out, n) for out, _ in taps]
-    if len(taps) > 1 and whole[0] and whole[1]:
-        op(cells[along(taps[0][1])], cells[along(taps[1][1])], out=acc, dtype=dtype, casting="unsafe")
-        rest = taps[2:]
-    elif taps and whole[0]:
-        acc[...] = cells[along(taps[0][1])]
-        rest = taps[1:]
-    else:
-        acc.fill(neutral)
-        rest = taps
-    for out, inner in rest:
-        _combine(op, acc, along(out), cells[along(inner)])
-    return acc
-
-
-def _covers(out: Selection, n: int) -> bool:
-    return isinstance(out, slice) and out.start == 0 and out.stop == n

@@ -129,7 +129,13 @@ class Axis:
 
         Taps that no output can read are left out.
         """
-        return (one for one in (self.tap(i, a, b, first) for i in range(self.size)) if one is not None)
+        return (one for one in (self.tap(i, a, b, first) for i in range(*self.reach(a, b))) if one is not None)
+
+    def reach(self, a: int, b: int) -> Pair:
+        """First and one past the last tap that can read a real cell in windows a…b-1; a window may dwarf its map."""
+        lo = -((min((b - 1) * self.stride - self.before, 0)) // self.dilation)
+        hi = (self.length - 1 + self.before - a * self.stride) // self.dilation + 1
+        return max(0, min(lo, self.size)), max(0, min(hi, self.size))
 
     def tap(self, i: int, a: int, b: int, first: int) -> tuple[slice, slice] | None:
         """The outputs and cells of tap i, as `taps` gives them; None where no output can read it."""

@@ -238,42 +238,41 @@ def execute(
         check_indices(recipe)
     winners = _winners(placed, len(planes)) if indices else None
 
-    before = Values.of(planes.dtype)
-    maps: list[MapWatch | None] = [
-        _watch(None, (len(planes), *planes.shape[1:]), before, "mean", scale, statistics, panel, keep_maps)
-    ]
+    def look(shape: Pair, held: Values, rule: str, *, drawn: bool = True) -> MapWatch:
+        whole = (len(planes), *shape)
+        return MapWatch(
+            MapStatistics(whole, held) if statistics else None,
+            MapDisplay(whole, held, panel, rule) if panel and drawn else None,
+            MapCopy(whole, held) if keep_maps else None,
+        )
+
+    size = (planes.shape[1], planes.shape[2])
     rule = _display_rule(placed)
+    looks = [look(size, Values.of(planes.dtype), "mean")]
+    seen: list[MapWatch | None] = [looks[0]]
     for one in placed:
         kind = "largest" if isinstance(one.step, Conv2D) else rule
-        maps += [None] * (len(one.stages) - 1)
-        maps.append(_watch(one, (len(planes), *one.shape), one.values, kind, scale, statistics, panel, keep_maps))
+        looks.append(look(one.shape, one.values, kind, drawn=one.drawn))
+        seen += [*[None] * (len(one.stages) - 1), looks[-1]]
 
     raw = np.empty((len(planes), *placed[-1].shape), placed[-1].values.dtype)
     count = _cores() if threads is None else thread_count(threads)
-    strips.run(planes, [stage for one in placed for stage in one.stages], raw, threads=count, watcher=Watch(maps))
+    strips.run(planes, [stage for one in placed for stage in one.stages], raw, threads=count, watcher=Watch(seen))
 
-    seen = iter(m for m in maps if m is not None)
-    first = next(seen)
-    input_stage = Stage(
-        "input", "Input", "input", {}, (planes.shape[1], planes.shape[2]), (1, 1), (1.0, 1.0),
-        first.statistics.result(scale) if first.statistics else None,
-        first.display.result(scale) if first.display else None,
-    )  # fmt: skip
-    looks = [first, *seen]
-    stages = [_described(one, look, scale) for one, look in zip(placed, looks[1:], strict=True)]
+    input_stage = Stage("input", "Input", "input", {}, size, (1, 1), (1.0, 1.0), *looks[0].found(scale))
     return Result(
         recipe=recipe,
         source=picture.source,
         channels=len(planes),
         input=input_stage,
-        stages=tuple(stages),
+        stages=tuple(_described(one, look, scale) for one, look in zip(placed, looks[1:], strict=True)),
         raw=_last(raw, values.ndim),
         scale=scale,
         white=white,
         depth=picture.depth,
         notes=picture.notes,
         indices=None if winners is None else _last(winners, values.ndim),
-        maps={
+        raw_maps={
             name: _last(look.copy.values, values.ndim)
             for name, look in zip(map_names(recipe), looks, strict=True)
             if look.copy is not None
@@ -320,33 +319,14 @@ def _winners(placed: list[Placed], planes: int) -> Any:
     return stage.indices
 
 
-def _watch(
-    placed: Placed | None,
-    shape: tuple[int, int, int],
-    values: Values,
-    rule: str,
-    scale: float,
-    statistics: bool,
-    panel: int,
-    keep: bool,
-) -> MapWatch:
-    drawn = placed is None or placed.drawn
-    return MapWatch(
-        MapStatistics(shape, values) if statistics else None,
-        MapDisplay(shape, values, panel, rule) if panel and drawn else None,
-        MapCopy(shape, scale) if keep else None,
-    )
-
-
 def _described(one: Placed, look: MapWatch, scale: float) -> Stage:
-    window = getattr(one.stages[0], "window", None)
     parameters = {**one.step.settings()}
+    window = getattr(one.stages[0], "window", None)
     if window is not None:
-        parameters["pads"] = window.pads
+        parameters |= {"window": (window.rows.size, window.cols.size), "pads": window.pads}
     return Stage(
         one.step.op, one.step.title, one.label, parameters, one.shape, one.receptive_field, one.total_stride,
-        look.statistics.result(scale) if look.statistics else None,
-        look.display.result(scale) if look.display else None,
+        *look.found(scale),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from poolcli.errors import OptionError, suggestion
-from poolcli.ops.kinds import POOLS, pool_named
+from poolcli.ops.kinds import PARAMETERS, pool_named
 from poolcli.pipeline.forms import kernel_value
 from poolcli.pipeline.recipe import Recipe, load
 from poolcli.pipeline.steps import AdaptivePool2D, Conv2D, GlobalPool2D, Pool, Pool2D, ReLU, Step, flag, whole
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 SETTINGS = ("channels", "range", "resize", "resize_filter", "background", "nan", "blocks")
 FILTER = {"kernel": "kernel", "conv_stride": "stride", "conv_padding": "padding", "conv_dilation": "dilation"}
 WINDOW = ("size", "stride", "padding", "dilation", "ceil", "count_include_pad", "repeat")
-PARAMETERS = tuple(sorted({pool.parameter.name for pool in POOLS.values() if pool.parameter}))
 KEYWORDS = ("recipe", *FILTER, "relu", "pool", *PARAMETERS, *WINDOW, "global_pool", "output_size", *SETTINGS)
 
 
@@ -72,6 +71,9 @@ def recipe(**options: Any) -> Recipe:
     stages = _detected(stages, given, added=len(stages) > len(made.stages))
     stages = _pooled(stages, given)
     settings = {name: given[name] for name in SETTINGS if name in given}
+    if "resize_filter" in given and made.resize is None and "resize" not in given:
+        msg = "resize filter without resize: a size expected as well"
+        raise OptionError(msg)
     return replace(made, stages=tuple(stages), **settings)
 
 
@@ -108,7 +110,8 @@ def _detected(stages: list[Step], given: dict[str, Any], *, added: bool) -> list
 
 def _pooled(stages: list[Step], given: dict[str, Any]) -> list[Step]:
     kind = {"kind": given["pool"]} if "pool" in given else {}
-    parameters = {name: given[name] for name in PARAMETERS if name in given}
+    named = tuple((name, given[name]) for name in PARAMETERS if name in given)
+    parameters = {"parameters": named} if named else {}
     window = {name: given[name] for name in WINDOW if name in given}
     instead = _instead(given, window)
     if not (kind or parameters or window or instead):
@@ -162,6 +165,6 @@ def _carried(step: Pool, to: type[Pool], kind: dict[str, Any], parameters: dict[
     known = {item.name for item in fields(to)}
     settings = {item.name: getattr(step, item.name) for item in fields(step) if item.name in known}
     if kind and pool_named(kind["kind"])[0] != step.kind:
-        for name in (*PARAMETERS, "count_include_pad"):
+        for name in ("parameters", "count_include_pad"):
             settings.pop(name, None)
     return {**settings, **kind, **parameters}

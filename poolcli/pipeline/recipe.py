@@ -28,6 +28,9 @@ CHOICES = {
 }
 """Settings that are one of a few words."""
 
+LONGEST = 1 << 28
+"""Bytes of a file that may hold a recipe; results are pictures, devices have no end."""
+
 MOST_STEPS = 1000
 """More is a slip of the hand: ten poolings by 2 leave one pixel of a thousand by a thousand."""
 
@@ -95,9 +98,10 @@ class Recipe:
 
     @property
     def hash(self) -> str:
-        """16 hexadecimal digits, equal for recipes that do the same.
+        """16 hexadecimal digits, the same for the same settings.
 
-        A kernel counts by its weights, however it was named; what was not given counts as its default.
+        A kernel counts by its weights, however it was named; what was not given counts as its default. Different
+        settings that happen to do the same, padding 0 and valid, may differ.
         """
         plain = self.to_dict()
         plain.pop("name", None)
@@ -107,8 +111,8 @@ class Recipe:
                 settings["kernel"] = weights_of(step.kernel).tolist()
             if isinstance(step, Pool):
                 settings["parameter"] = repr(step.checked().parameter)
-                settings.pop("p", None)
-                settings.pop("q", None)
+                for name, _ in step.parameters:
+                    del settings[name]
             if isinstance(step, Pool2D):
                 settings["stride"] = list(step.stride or step.size)
         import hashlib
@@ -189,7 +193,10 @@ def load(source: Any) -> Recipe:
 
 def _parsed(path: str) -> Any:
     with open(path, "rb") as file:
-        data = file.read()  # once: it may be a pipe
+        data = file.read(LONGEST + 1)  # once: it may be a pipe
+    if len(data) > LONGEST:
+        msg = f"more than {LONGEST} bytes; a TOML or JSON file, or a result of poolcli, expected"
+        raise OptionError(msg)
     # A picture holds bytes that are no text; TOML and JSON have no NUL and are UTF-8.
     try:
         text = None if b"\0" in data else data.decode("utf-8-sig")
@@ -223,8 +230,9 @@ def _carried(data: bytes) -> Any:
 
     try:
         text = embedded_recipe(io.BytesIO(data))
-    except ImageError as error:
-        raise OptionError(str(error)) from None
+    except ImageError:
+        msg = "neither TOML nor JSON, nor a picture; one that poolcli wrote may carry a recipe"
+        raise OptionError(msg) from None
     if text is None:
         msg = "this picture carries no recipe; a TOML or JSON file, or a result of poolcli, expected"
         raise OptionError(msg)

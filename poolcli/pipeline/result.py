@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from poolcli.images.pixels import output_values as scaled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from poolcli.pipeline.recipe import Recipe
@@ -46,7 +47,8 @@ class Display:
     factor : int
         1 when the map is shown value by value.
     rule : str
-        How a block became one cell: ``"mean"``, ``"max"``, ``"min"`` or ``"largest"`` (the value of largest magnitude).
+        How a block became one cell: ``"mean"``, ``"max"``, ``"min"``, ``"subsample"`` (its first value) or ``"largest"``
+        (the value of largest magnitude).
     sample : ndarray of shape (n,), float32
         All values of every k-th row, a fixed choice that depends on the map's shape alone.
     """
@@ -70,7 +72,8 @@ class Stage:
     step : str
         Where in the recipe it stands, as errors name it: ``"filter"``, ``"repeat 2"``, ``"block 1, repeat 2"``.
     parameters : mapping
-        The step's settings as the recipe has them, plus ``"pads"``: ((top, bottom), (left, right)) as applied.
+        The step's settings as the recipe has them, plus ``"window"``, (height, width) in cells, and ``"pads"``,
+        ((top, bottom), (left, right)), as applied.
     shape : (H, W)
     receptive_field : (height, width)
         How many pixels of the (resized) input one value of this map depends on; not clipped at borders.
@@ -139,8 +142,8 @@ class Result:
         What the reader of the picture should know: frames left out, bits lost.
     indices : ndarray of int64 or None
         Positions of the winners of the last pooling step, when asked for.
-    maps : dict of str to ndarray
-        Every intermediate map, float32 of shape (H, W) or (H, W, C), when asked for.
+    raw_maps : dict of str to ndarray
+        Every map before scaling, the input's first, (H, W) or (H, W, C), when asked for.
     """
 
     recipe: Recipe
@@ -154,12 +157,14 @@ class Result:
     depth: int | None
     notes: tuple[str, ...] = ()
     indices: NDArray[np.int64] | None = field(default=None, repr=False)
-    maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, repr=False)
+    raw_maps: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def output(self) -> NDArray[np.float32]:
         """The final map as float32, shape (H, W) or (H, W, C), scaled once."""
-        values = self.raw.astype(np.float32)
-        if self.scale != 1.0:
-            np.multiply(values, np.float32(self.scale), out=values)
-        return values
+        return scaled(self.raw, self.scale)
+
+    @cached_property
+    def maps(self) -> Mapping[str, NDArray[np.float32]]:
+        """Every map as float32, scaled once, when they were asked for."""
+        return {name: scaled(raw, self.scale) for name, raw in self.raw_maps.items()}

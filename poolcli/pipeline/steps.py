@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from poolcli.errors import OptionError, suggestion
 from poolcli.ops.convolution import ReluStage, convolution
 from poolcli.ops.kernels import weights_of
-from poolcli.ops.kinds import POOLS, pool_named
+from poolcli.ops.kinds import PARAMETERS, POOLS, parameter_of, pool_named
 from poolcli.ops.pooling import pooling
 from poolcli.ops.windows import is_whole
 from poolcli.pipeline.forms import Rows, kernel_value, output_size_pair, padding_value, size_pair
@@ -96,20 +96,29 @@ class ReLU(Step):
 
 @dataclass(frozen=True)
 class Pool(Step):
-    """What the three pooling steps share: the kind and its parameter."""
+    """What the three pooling steps share: the kind and its parameter, by name, where one is given."""
 
     kind: str = "max"
-    p: float | None = None
-    q: float | None = None
+    parameters: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         _set(self, "kind", pool_named(self.kind)[0])
-        if str(self.p) == "inf":  # as files have it
-            _set(self, "p", math.inf)
+        given = {
+            name: math.inf if str(value) == "inf" else value for name, value in self.parameters
+        }  # as files have it
+        parameter_of(self.kind, given)
+        _set(self, "parameters", tuple((name, float(value)) for name, value in given.items()))
         self.checked()  # a wrong setting is found when the recipe is made, not when a picture comes
-        for name in ("p", "q"):
-            value = getattr(self, name)
-            _set(self, name, None if value is None else float(value))
+
+    def settings(self) -> dict[str, Any]:
+        plain = super().settings()
+        del plain["parameters"]
+        return plain | {name: _plain(value) for name, value in self.parameters}
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """The parameter by its name, as keywords."""
+        return dict(self.parameters)
 
     @abstractmethod
     def checked(self) -> Pooling:
@@ -159,7 +168,7 @@ class Pool2D(Pool):
     def checked(self) -> Pooling:
         return pooling(
             self.kind, self.size, self.stride, self.padding, self.dilation,
-            ceil=self.ceil, count_include_pad=self.count_include_pad, p=self.p, q=self.q,
+            ceil=self.ceil, count_include_pad=self.count_include_pad, **self.named,
         )  # fmt: skip
 
 
@@ -176,7 +185,7 @@ class AdaptivePool2D(Pool):
         super().__post_init__()
 
     def checked(self) -> Pooling:
-        return pooling(self.kind, output_size=self.output_size, p=self.p, q=self.q)
+        return pooling(self.kind, output_size=self.output_size, **self.named)
 
     @property
     def layer(self) -> str:
@@ -191,7 +200,7 @@ class GlobalPool2D(Pool):
     op: ClassVar[str] = "global_pool2d"
 
     def checked(self) -> Pooling:
-        return pooling(self.kind, output_size=(1, 1), p=self.p, q=self.q)
+        return pooling(self.kind, output_size=(1, 1), **self.named)
 
     @property
     def layer(self) -> str:
@@ -218,8 +227,11 @@ def step_from(mapping: Any) -> Step:
     if op not in STEPS:
         msg = f"unknown op {op!r}{suggestion(op, STEPS)}"
         raise OptionError(msg)
-    known = [f.name for f in fields(STEPS[op])]
-    check_keys(settings, known)
+    pools = issubclass(STEPS[op], Pool)
+    known = [f.name for f in fields(STEPS[op]) if f.name != "parameters"]
+    check_keys(settings, [*known, *PARAMETERS] if pools else known)
+    if pools:
+        settings["parameters"] = tuple((name, settings.pop(name)) for name in PARAMETERS if name in settings)
     if op == "conv2d" and "kernel" not in settings:
         msg = "conv2d without a kernel: a name or rows of numbers expected"
         raise OptionError(msg)

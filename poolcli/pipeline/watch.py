@@ -51,9 +51,11 @@ class MapStatistics:
         unit = np.float32(scale)
         lows, highs, counts, totals = zip(*self._found, strict=True)
         total = sum(totals) if self._values.whole else float(self._rows.sum())
+        with np.errstate(over="ignore"):  # as in the output, which is float32
+            low, high = (float(np.float32(value) * unit) for value in (np.min(lows), np.max(highs)))
         return Statistics(
-            min=float(np.float32(np.min(lows)) * unit),
-            max=float(np.float32(np.max(highs)) * unit),
+            min=low,
+            max=high,
             mean=total * scale / self._cells,
             active=sum(counts) / self._cells,
         )
@@ -144,16 +146,13 @@ class MapDisplay:
 
 
 class MapCopy:
-    """The whole map, float32, in units of the output."""
+    """The whole map, unscaled."""
 
-    def __init__(self, shape: tuple[int, int, int], scale: float) -> None:
-        self.values = np.empty(shape, np.float32)
-        self._unit = np.float32(scale)
+    def __init__(self, shape: tuple[int, int, int], values: Values) -> None:
+        self.values = np.empty(shape, values.dtype)
 
     def see(self, group: slice, strip: NDArray[Any], first: int) -> None:
-        rows = self.values[group, first : first + strip.shape[1]]
-        rows[...] = strip
-        np.multiply(rows, self._unit, out=rows)
+        self.values[group, first : first + strip.shape[1]] = strip
 
 
 @dataclass
@@ -164,8 +163,16 @@ class MapWatch:
     display: MapDisplay | None = None
     copy: MapCopy | None = None
 
+    def found(self, scale: float) -> tuple[Statistics | None, Display | None]:
+        """What was seen, in units of the output."""
+        return (
+            self.statistics.result(scale) if self.statistics else None,
+            self.display.result(scale) if self.display else None,
+        )
+
     @property
     def looks(self) -> list[Any]:
+        """Those who look."""
         return [look for look in (self.statistics, self.display, self.copy) if look is not None]
 
 

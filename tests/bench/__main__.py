@@ -74,8 +74,12 @@ def _show(case: object, times: dict[str, measure.Times], memory: dict[str, float
         print(f"  {ratio:6.3f}x best {middle:6.3f}x median  of {name} ({other.best:.1f} ms){verdict}")
         if memory is not None:
             bar = memory.get(name)
-            verdict = "" if bar is None else f"  bar {bar:.3g}: {'met' if ours.peak_mb <= bar * other.peak_mb else 'NOT met'}"
-            print(f"          memory {ours.peak_mb:.0f} MB, {ours.peak_mb / other.peak_mb:.2f}x of {other.peak_mb:.0f} MB{verdict}")
+            verdict = (
+                "" if bar is None else f"  bar {bar:.3g}: {'met' if ours.peak_mb <= bar * other.peak_mb else 'NOT met'}"
+            )
+            print(
+                f"          memory {ours.peak_mb:.0f} MB, {ours.peak_mb / other.peak_mb:.2f}x of {other.peak_mb:.0f} MB{verdict}"
+            )
     sys.stdout.flush()
 
 
@@ -93,7 +97,9 @@ def _growth(gray: np.ndarray, rounds: int) -> None:
         max(3, rounds // 3),
     )
     ratio = times["large"].best / (10 * times["small"].best)
-    print(f"\ngrowth: time per pixel at 100 megapixels is {ratio:.3f}x that at 1  bar 1.15: {'met' if ratio <= 1.15 else 'NOT met'}")
+    print(
+        f"\ngrowth: time per pixel at 100 megapixels is {ratio:.3f}x that at 1  bar 1.15: {'met' if ratio <= 1.15 else 'NOT met'}"
+    )
 
 
 if __name__ == "__main__":

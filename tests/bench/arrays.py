@@ -109,7 +109,12 @@ def _fused(u8: np.ndarray) -> list[Case]:
         np.testing.assert_array_equal(poolcli.run(u8, recipe).raw, opencv(1)())
         peers = {"one": {"OpenCV, 1 thread": opencv(1)}, "all": {"OpenCV, all cores": opencv(-1)}}
     return [
-        Case("edge, ReLU, max 2x2/2, 8-bit, 1 thread", ours(threads=1, statistics=False), peers["one"], {"OpenCV, 1 thread": 0.85}),
+        Case(
+            "edge, ReLU, max 2x2/2, 8-bit, 1 thread",
+            ours(threads=1, statistics=False),
+            peers["one"],
+            {"OpenCV, 1 thread": 0.85},
+        ),
         Case("the same, all cores", ours(statistics=False), peers["all"], {"OpenCV, all cores": 0.6}),
         Case("the same with statistics, 1 thread", ours(threads=1), peers["one"], {"OpenCV, 1 thread": 1.4}),
         Case(
@@ -148,7 +153,12 @@ def _large(f32: np.ndarray, u8: np.ndarray) -> list[Case]:
             {"PyTorch, 1 thread": 1 / 50},
         ),
         Case("max 31x31/31, float32", lambda: poolcli.pool2d(f32, size=31), _torch_max(f32, 31, 31), {}),
-        Case("average 31x31, stride 1, float32, 1440x2560", lambda: poolcli.pool2d(small, "average", size=31, stride=1), {}, {}),
+        Case(
+            "average 31x31, stride 1, float32, 1440x2560",
+            lambda: poolcli.pool2d(small, "average", size=31, stride=1),
+            {},
+            {},
+        ),
     ]
     if scipy_ndimage is not None:
         inside = slice(2, -2)

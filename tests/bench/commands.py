@@ -54,7 +54,11 @@ def cases(photo: str, sample: str, folder: str) -> list[Command]:
             "-statistic", "Maximum", "2x2", "-define", "sample:offset=75", "-sample", "50%", out,
         ]  # fmt: skip
     if shutil.which("vips"):
-        peers["libvips, gray and rank only"] = ["sh", "-c", f"vips colourspace {photo} {out}.v b-w && vips rank {out}.v {out} 2 2 3"]
+        peers["libvips, gray and rank only"] = [
+            "sh",
+            "-c",
+            f"vips colourspace {photo} {out}.v b-w && vips rank {out}.v {out} 2 2 3",
+        ]
     return [
         Command(
             "run photo.jpg, edge, max 2/2, --no-figure",
@@ -71,7 +75,9 @@ def cases(photo: str, sample: str, folder: str) -> list[Command]:
             {},
         ),
         Command("--help", _poolcli("--help"), {"import click": _python("import click")}, {"import click": 1.3}, {}),
-        Command("--version", _poolcli("--version"), {"import click": _python("import click")}, {"import click": 1.3}, {}),
+        Command(
+            "--version", _poolcli("--version"), {"import click": _python("import click")}, {"import click": 1.3}, {}
+        ),
         Command(
             "run cat.jpg --no-figure",
             _poolcli("run", sample, "-o", out, "-f", "-q", "--no-figure"),

@@ -56,6 +56,10 @@ def stage(name: str, title: str, values: np.ndarray, rule: str = "mean", **extra
     field, stride = extra.pop("field", (1, 1)), extra.pop("total", (1.0, 1.0))
     numbers = Statistics(float(values.min()), float(values.max()), float(values.mean()), float((values > 0).mean()))
     shape = (values.shape[0], values.shape[1])
+    if name == "conv2d":
+        extra = {"window": (3, 3)} | extra
+    elif name.endswith("pool2d"):
+        extra = {"window": (2, 2), "kind": "max"} | extra
     return Stage(name, title, step, extra, shape, field, stride, numbers, display(values, rule))
 
 
@@ -84,6 +88,7 @@ def result(
             x = conv(x, kernel, padding)
             field += (len(kernel) - 1) * stride
             settings = {"kernel": "edge", "stride": 1, "padding": padding, "dilation": 1, "pads": pads}
+            settings["window"] = np.shape(kernel)
             place = {"field": (field, field), "total": (float(stride), float(stride))}
             stages.append(stage("conv2d", "Filter", x, "largest", step=f"{where}filter", **settings, **place))
         if relu if relu is not None else kernel is not None:
@@ -94,6 +99,7 @@ def result(
             x = pool(x, size, kind)
             field, stride = field + (size - 1) * stride, stride * size
             settings = {"kind": kind, "size": size, "stride": None, "padding": "valid", "dilation": 1, "pads": pads}
+            settings["window"] = (size, size)
             place = {"field": (field, field), "total": (float(stride), float(stride))}
             name = f"Condense ({kind.title()}Pool)"
             stages.append(stage("pool2d", name, x, "max", step=f"{where}repeat {i}", **settings, **place))

@@ -16,7 +16,12 @@ detected = np.maximum(edges, 0)
 rows, cols = source.shape[0] // 2, source.shape[1] // 2
 pooled = detected[: 2 * rows, : 2 * cols].reshape(rows, 2, cols, 2).max(axis=(1, 3))
 figure = Figure(figsize=(19.44, 5.5), dpi=100)
-panels = {"Input": (source, "gray"), "Filter": (edges, "RdBu_r"), "Detect": (detected, "magma"), "Condense": (pooled, "magma")}
+panels = {
+    "Input": (source, "gray"),
+    "Filter": (edges, "RdBu_r"),
+    "Detect": (detected, "magma"),
+    "Condense": (pooled, "magma"),
+}
 for number, (title, (values, palette)) in enumerate(panels.items(), 1):
     axes = figure.add_subplot(1, 4, number)
     axes.set_title(title)
