@@ -11,6 +11,7 @@ compute a few rows of an intermediate map twice; a tap counts only the rows that
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from threading import Event
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 STRIP_BYTES = 1 << 19
 """What a strip should measure to stay in a processor's second-level cache with its neighbours."""
+
+THREADED = 4
+"""How many times larger strips are where threads share the interpreter: each call of numpy hands its lock over."""
 
 BAND_CELLS = 1 << 20
 """Input cells of a band, at least: enough that threads and halos cost little, few enough that two cores share a photo."""
@@ -79,15 +83,20 @@ class Scratch:
 
     def __init__(self) -> None:
         self._buffers: dict[tuple[str, np.dtype[Any]], NDArray[Any]] = {}
+        self._shaped: dict[tuple[str, tuple[int, ...], Any], NDArray[Any]] = {}
 
     def empty(self, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         """Return an uninitialised array, the memory of the last one of this name where it is large enough."""
-        key = (name, np.dtype(dtype))
-        cells = int(np.prod(shape))
-        buffer = self._buffers.get(key)
-        if buffer is None or buffer.size < cells:
-            self._buffers[key] = buffer = np.empty(cells, dtype)
-        return buffer[:cells].reshape(shape)
+        array = self._shaped.get((name, shape, dtype))
+        if array is None:
+            key = (name, np.dtype(dtype))
+            cells = math.prod(shape)
+            buffer = self._buffers.get(key)
+            if buffer is None or buffer.size < cells:
+                self._buffers[key] = buffer = np.empty(cells, dtype)
+                self._shaped.clear()  # so that no view keeps the memory that was too small
+            self._shaped[name, shape, dtype] = array = buffer[:cells].reshape(shape)
+        return array
 
 
 class Rows(Protocol):
@@ -240,12 +249,12 @@ def _pieces(lo: int, hi: int, step: int) -> Iterator[Pair]:
         yield a, min(a + step, hi)
 
 
-def _schedule(stages: Sequence[Stage], band: Pair, *, tapped: bool) -> tuple[list[list[Pair]], Pair]:
+def _schedule(stages: Sequence[Stage], band: Pair, *, tapped: bool, larger: int) -> tuple[list[list[Pair]], Pair]:
     """For each stage the chunks of rows it makes in a band; and the rows of the array that the first one reads."""
     plans: list[list[Pair]] = []
     wanted, share = [band], band
     for stage in reversed(stages):
-        chunks = [piece for a, b in wanted for piece in _pieces(a, b, stage.chunk)]
+        chunks = [piece for a, b in wanted for piece in _pieces(a, b, stage.chunk * larger if stage.chunk > 1 else 1)]
         plans.append(chunks)
         share = stage.boundary(share[0]), stage.boundary(share[1])
         lo = min([stage.needs(a, b)[0] for a, b in chunks], default=share[0])
@@ -269,10 +278,11 @@ def _run_band(
     band: Pair,
     taps: Sequence[Tap | None],
     out: NDArray[Any],
+    larger: int,
 ) -> Iterator[None]:
     """Run a band into `out`, stopping after every strip."""
     array, out = array[group], out[group]
-    plans, span = _schedule(stages, band, tapped=any(tap is not None for tap in taps))
+    plans, span = _schedule(stages, band, tapped=any(tap is not None for tap in taps), larger=larger)
     rows: Rows = ArrayRows(array, group, span, taps[0])
     strips: Iterator[NDArray[Any]] = iter(())
     for stage, chunks, tap in zip(stages, plans, taps[1:], strict=True):
@@ -335,6 +345,8 @@ def _run_part(
     jobs = [(group, band) for group in plane_groups(array) for band in bands(array[group].shape, stages)]
 
     stop = Event()
+    threads = min(threads, len(jobs))
+    larger = THREADED if threads > 1 else 1
 
     def work(job: tuple[slice, Pair]) -> None:
         group, band = job
@@ -344,14 +356,14 @@ def _run_part(
             if first:  # the part before has seen this map
                 taps[0] = None
         with np.errstate(all="ignore"):  # infinities and NaN are values here, not accidents
-            for _ in _run_band(array, stages, group, band, taps, out):
+            for _ in _run_band(array, stages, group, band, taps, out, larger):
                 if stop.is_set():
                     return
 
-    if threads > 1 and len(jobs) > 1:
+    if threads > 1:
         from concurrent.futures import ThreadPoolExecutor
 
-        with ThreadPoolExecutor(min(threads, len(jobs))) as pool:
+        with ThreadPoolExecutor(threads) as pool:
             try:
                 for _ in pool.map(work, jobs):
                     pass
