@@ -114,7 +114,7 @@ Examples:
     "--threads",
     type=click.IntRange(min=1),
     help="Threads for the picture; the same bytes for any number.",
-    told="the cores",
+    told="the cores, for large pictures",
 )
 @click.option(
     "--max-pixels",
@@ -184,6 +184,7 @@ def _run(image: str, recipe: Recipe, targets: Targets, options: dict[str, Any], 
         picture,
         recipe,
         threads=options["threads"],
+        statistics=bool(targets.figure or options["as_json"] or not console.quiet),
         panel=PANEL if targets.figure else 0,
         keep_maps=targets.stages is not None,
         indices=targets.indices is not None,

@@ -59,10 +59,16 @@ def pixels(
     full = 255.0 if depth == 8 else 65535.0
     if scale == "clip" and white == full and raw.dtype == dtype:
         return raw
-    low, high = _limits(raw, white, scale, unit_scale)
     out = np.zeros(raw.shape, dtype)
+    chunks = row_chunks(raw.shape[0], max(1, (1 << 18) // max(1, raw[:1].size)))
+    if scale == "clip" and white == full and raw.dtype.kind in "iu":  # whole values need no rounding
+        top = raw.dtype.type(min(full, np.iinfo(raw.dtype).max))
+        for rows in chunks:
+            out[rows] = np.clip(raw[rows], raw.dtype.type(0), top)
+        return out
+    low, high = _limits(raw, white, scale, unit_scale)
     if high > low:
-        for rows in row_chunks(raw.shape[0], max(1, (1 << 18) // max(1, raw[:1].size))):
+        for rows in chunks:
             out[rows] = _rounded(raw[rows], low, high, full)
     return out
 

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from poolcli.pipeline.steps import Step
 
 
+THREAD_CELLS = 1 << 24
+"""Pixels that a thread should have to itself: one takes some 20 ms for them, and two share an interpreter's lock."""
+
+
 @dataclass(frozen=True)
 class Placed:
     """A step on its map: the stages that do it, and what is known of the map it makes."""
@@ -144,7 +148,7 @@ def run(image: Any, recipe: Recipe | None = None, threads: int | None = None, st
     recipe : Recipe, optional
         What to do; 2x2 max pooling by default. Made by `poolcli.recipe`.
     threads : int, optional
-        The cores by default; the result does not depend on it.
+        The cores by default, for large pictures; the result does not depend on it.
     statistics : bool
         Whether `Result.stages` have minimum, maximum, mean and active share.
 
@@ -256,7 +260,7 @@ def execute(
         seen += [*[None] * (len(one.stages) - 1), looks[-1]]
 
     raw = np.empty((len(planes), *placed[-1].shape), placed[-1].values.dtype)
-    count = _cores() if threads is None else thread_count(threads)
+    count = _threads_worth(planes.size) if threads is None else thread_count(threads)
     strips.run(planes, [stage for one in placed for stage in one.stages], raw, threads=count, watcher=Watch(seen))
 
     input_stage = Stage("input", "Input", "input", {}, size, (1, 1), (1.0, 1.0), *looks[0].found(scale))
@@ -328,6 +332,11 @@ def _described(one: Placed, look: MapWatch, scale: float) -> Stage:
         one.step.op, one.step.title, one.label, parameters, one.shape, one.receptive_field, one.total_stride,
         *look.found(scale),
     )  # fmt: skip
+
+
+def _threads_worth(cells: int) -> int:
+    """The cores, but no more threads than `THREAD_CELLS` fit into the picture: a small one costs more to share."""
+    return max(1, min(_cores(), cells // THREAD_CELLS))
 
 
 def _cores() -> int:

@@ -11,14 +11,16 @@ import contextlib
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import tempfile
 
 import commands
 import measure
 import numpy as np
-from arrays import cases, photo
+from arrays import cases
 from peers import MISSING
+from picture import photo
 from PIL import Image
 
 SAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "sample_images")
@@ -47,8 +49,8 @@ def main() -> None:
     if not options.skip_commands:
         with tempfile.TemporaryDirectory() as folder:
             large = os.path.join(folder, "photo.jpg")
-            color = np.asarray(Image.open(os.path.join(SAMPLES, "coffee.jpg")))
-            Image.fromarray(np.stack([photo(color[..., c]) for c in range(3)], axis=-1)).save(large, quality=92)
+            maker = os.path.join(os.path.dirname(os.path.abspath(__file__)), "picture.py")
+            subprocess.run([sys.executable, maker, os.path.join(SAMPLES, "coffee.jpg"), large], check=True)
             for case in commands.cases(large, os.path.join(SAMPLES, "cat.jpg"), folder):
                 if options.only in case.name:
                     times = measure.commands({"poolcli": case.ours, **case.peers}, options.rounds, ONE_THREAD)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from peers import cv2, one_thread, scipy_ndimage, skimage_measure, torch
+from picture import photo
 
 import poolcli
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HEIGHT, WIDTH = 2880, 5120
 EDGE = np.array([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]], np.float32)
 
 
@@ -25,14 +25,6 @@ class Case:
     ours: Callable[[], Any]
     peers: dict[str, Callable[[], Any]]
     bars: dict[str, float]
-
-
-def photo(gray: np.ndarray, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
-    """A photograph of that size: the sample repeated, mirrored where tiles meet."""
-    rows = -(-height // (2 * gray.shape[0]))
-    cols = -(-width // (2 * gray.shape[1]))
-    tile = np.block([[gray, gray[:, ::-1]], [gray[::-1], gray[::-1, ::-1]]])
-    return np.ascontiguousarray(np.tile(tile, (rows, cols))[:height, :width])
 
 
 def cases(gray: np.ndarray) -> list[Case]:

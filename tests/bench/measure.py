@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import statistics
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+
+LAUNCHER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scripts", "launch.py")
 
 
 @dataclass
@@ -59,9 +64,9 @@ def commands(contestants: Mapping[str, Sequence[str]], rounds: int, environment:
 
 
 def _spawned(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, float]:
-    null = (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)
-    child = os.posix_spawnp(command[0], command, {**os.environ, **environment}, file_actions=[null])
-    _, status, usage = os.wait4(child, 0)
-    if status:
-        raise SystemExit(f"failed with status {status}: {' '.join(command)}")
-    return (usage.ru_utime + usage.ru_stime) * 1e3, usage.ru_maxrss / 1024
+    launch = [sys.executable, "-S", "-E", LAUNCHER, *command]
+    done = subprocess.run(launch, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"failed: {' '.join(command)}")
+    cpu, peak = done.stdout.split()
+    return float(cpu), float(peak)
