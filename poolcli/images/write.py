@@ -117,7 +117,7 @@ def encode(
     source_depth: int | None = None,
     value_scale: Scale = "clip",
     description: str | None = None,
-) -> bytes | memoryview:
+) -> bytes:
     r"""A final map as the bytes of a file; the same map gives the same bytes.
 
     Parameters
@@ -141,7 +141,7 @@ def encode(
 
     Returns
     -------
-    bytes or memoryview
+    bytes
 
     Raises
     ------
@@ -201,16 +201,16 @@ def _check_sides(fmt: Format, shape: tuple[int, ...]) -> None:
         raise OutputError(f"{shape[0]}x{shape[1]} does not fit {fmt.name}; {limit}")
 
 
-def _encode_array(fmt: Format, values: NDArray[np.float32]) -> memoryview:
+def _encode_array(fmt: Format, values: NDArray[np.float32]) -> bytes:
     stream = io.BytesIO()
     if fmt.name == "npz":
         np.savez(stream, output=values)
     else:
         np.lib.format.write_array(stream, values, allow_pickle=False)
-    return stream.getbuffer()
+    return stream.getvalue()
 
 
-def _encode_picture(pillow: str, values: NDArray[Any], description: str | None) -> bytes | memoryview:
+def _encode_picture(pillow: str, values: NDArray[Any], description: str | None) -> bytes:
     stream = io.BytesIO()
     try:
         if pillow == "PNG":
@@ -223,4 +223,4 @@ def _encode_picture(pillow: str, values: NDArray[Any], description: str | None) 
         raise OutputError(f"not enough memory to encode {values.shape[0]}x{values.shape[1]} as {pillow}") from None
     except (OSError, ValueError) as error:
         raise OutputError(f"cannot be encoded as {pillow} ({printable(str(error))})") from error
-    return stream.getbuffer()
+    return stream.getvalue()
