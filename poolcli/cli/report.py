@@ -52,6 +52,18 @@ def kernel_words(stage: Stage) -> str:
     return "{}x{}".format(*weights_of(kernel).shape)
 
 
+def clipped(result: Result) -> list[str]:
+    """A line about values that the saved picture cannot tell apart, if there are any."""
+    last = result.stages[-1]
+    white = result.white * result.scale
+    if last.max is None or last.max <= 1.001 * white:  # a rounding is no clipping
+        return []
+    top, shown = number(last.max), f"{white:g}"
+    return [
+        f"values above {shown}, up to {top}, are saved as white; --scale stretch or --scale 0,{top} keeps them apart"
+    ]
+
+
 def number(value: float | None) -> str:
     """Five significant places at the most, no minus sign on zero."""
     if value is None:

@@ -194,6 +194,9 @@ def _run(image: str, recipe: Recipe, targets: Targets, options: dict[str, Any], 
     console.table(report.HEADER, report.stage_rows(result))
     if console.verbose:
         console.say(f"recipe {recipe.hash}, {seconds:.3f} s")
+    if targets.format.pillow and options["scale"] == "clip" and options["depth"] != "float":
+        for line in report.clipped(result):
+            console.say(line)
     if files:
         console.say("wrote " + ", ".join(display_name(name) for name in outputs.names(files)))
     if options["as_json"]:

@@ -547,3 +547,13 @@ def test_a_traceback_is_shown_from_vv_on_only(cli):
     assert "Traceback" in result.stderr
     assert result.stderr.splitlines()[-1].startswith("missing.png: ")
     assert result.exit_code == 1
+
+
+def test_values_beyond_white_are_told_of(cli):
+    """An edge map on 0 to 255 goes far beyond; what is saved as a picture loses that, what is saved as numbers does not."""
+    told = cli("run", "cat.jpg", "--kernel", "edge", "--range", "byte", "--no-figure", "-o", "o.png").stderr
+    assert "values above 255, up to " in told
+    assert "--scale stretch" in told
+    for arguments in (["-o", "o.npy"], ["-o", "p.png", "--scale", "stretch"], ["-o", "f.tif", "--depth", "float"]):
+        assert "values above" not in cli("run", "cat.jpg", "--kernel", "edge", "--no-figure", *arguments).stderr
+    assert "values above" not in cli("run", "cat.jpg", "--no-figure", "-o", "plain.png").stderr
