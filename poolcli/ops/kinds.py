@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 HIGH_POWER = 7
 """The seventh power of every float32 is a float64; beyond, a norm is computed relative to its window's largest value."""
 
+FEW_VALUES = 1 << 16
+"""Integers of so small a range are counted rather than sorted, where a window is large."""
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -163,7 +166,7 @@ def _rms(view: View, _: float) -> NDArray[Any]:
 def _std(view: View, _: float) -> NDArray[Any]:
     # Always from the deviations: sums of squares lose their digits where the mean is large.
     view.block  # noqa: B018 - held, since it is read twice
-    if view.window.cells > view.window.rows.out * view.window.cols.out:
+    if view.few:
         result = np.empty(view.shape)
         for (i, j), cells in view.each():
             result[:, i, j] = np.std(cells, axis=(1, 2), dtype=np.float64)
@@ -189,7 +192,7 @@ def _lp(view: View, p: float) -> NDArray[Any]:
     largest = view.fold(np.maximum, 0, dtype=np.float64, prepare=_magnitude)
     unit = np.where(np.isfinite(largest) & (largest > 0), largest, 1.0)
     total = np.zeros(view.shape)
-    if view.window.cells > view.window.rows.out * view.window.cols.out:
+    if view.few:
         for (i, j), cells in view.each():
             total[:, i, j] = np.sum(np.power(_magnitude(cells) / unit[:, i, j, None, None], p), axis=(1, 2))
     else:
@@ -238,6 +241,13 @@ def _median(view: View, _: float) -> NDArray[Any]:
 
 
 def _mode(view: View, _: float) -> NDArray[Any]:
+    low, high = view.values.low, view.values.high
+    if view.few and low is not None and high is not None and high - low <= FEW_VALUES:
+        result = np.empty(view.shape, view.values.dtype)
+        for (i, j), cells in view.each():
+            for plane, values in enumerate(cells):
+                result[plane, i, j] = np.bincount(np.subtract(values, low, dtype=np.intp).ravel()).argmax() + low
+        return result
     counts = np.asarray(view.counts())
     nan = view.nan_windows()
     stack = view.gathered()
@@ -249,7 +259,7 @@ def _mode(view: View, _: float) -> NDArray[Any]:
     run = index - np.maximum.accumulate(np.where(starts, index, 0), axis=-1)
     run[index >= np.broadcast_to(counts[..., None], run.shape)] = -1
     best = run.argmax(axis=-1)  # the first longest run is that of the smallest value
-    result: NDArray[Any] = np.take_along_axis(stack, best[..., None], axis=-1)[..., 0]
+    result = np.take_along_axis(stack, best[..., None], axis=-1)[..., 0]
     if nan is not None:
         result[nan] = np.nan
     return result

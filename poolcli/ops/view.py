@@ -247,6 +247,11 @@ class View:
             _keep_better(better, value, position, (slice(None), out), best[:, inner], positions[:, inner])
         return value, position
 
+    @property
+    def few(self) -> bool:
+        """Whether there are fewer windows than a window has cells: then they are better taken one by one."""
+        return self.window.cells > self.window.rows.out * self.window.cols.out
+
     def each(self) -> Iterator[tuple[tuple[int, int], NDArray[Any]]]:
         """For each window: its place in the output, and its cells, shape (planes, rows, columns)."""
         rows, cols = self.window.rows, self.window.cols
@@ -261,6 +266,11 @@ class View:
 
     def gathered(self) -> NDArray[Any]:
         """All cells of each window along a last axis, shape (planes, rows, columns, cells), missing ones sorting last."""
+        if self.few:
+            stack = np.full((*self.shape, int(np.max(self.counts()))), highest(self.values.dtype), self.values.dtype)
+            for (i, j), cells in self.each():
+                stack[:, i, j, : cells[0].size] = cells.reshape(len(cells), -1)
+            return stack
         taps = list(self.taps())
         stack = self._scratch.empty("stack", (*self.shape, len(taps)), self.values.dtype)
         if np.any(self.counts() != len(taps)):

@@ -199,3 +199,24 @@ def test_convolution_of_large_maps(kernel, padding, dtype):
         y = poolcli.conv2d(x, weights, **geometry)
         assert y.dtype == np.float32
         np.testing.assert_array_equal(y, (view @ weights.ravel()).astype(np.float32))
+
+
+@pytest.mark.parametrize("kind", ["median", "mode", "percentile", "std"])
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "bool"])
+@pytest.mark.parametrize("size", [(90, 70), (45, 35), (40, 33)])
+def test_few_large_windows_are_taken_one_by_one(kind, dtype, size):
+    """Also where the last ones are partial: what is missing is not counted."""
+    x = (np.random.default_rng(8).normal(0, 40, (2, 90, 70)) + 60).clip(0, 200).astype(dtype)
+    y = poolcli.pool2d(x, kind, size=size, ceil=True)
+
+    for i in range(y.shape[1]):
+        for j in range(y.shape[2]):
+            window = x[:, i * size[0] : (i + 1) * size[0], j * size[1] : (j + 1) * size[1]].reshape(2, -1)
+            for plane, cells in enumerate(window):
+                if kind == "mode":
+                    values, counts = np.unique(cells, return_counts=True)
+                    expected = values[counts.argmax()]
+                else:
+                    wide = cells.astype(np.float64)
+                    expected = wide.std() if kind == "std" else np.median(wide)
+                np.testing.assert_allclose(y[plane, i, j], expected, rtol=1e-6)
