@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poolcli.ops.kinds import POOLS, PoolKind
-from poolcli.ops.strips import STRIP_BYTES, Scratch, Values, chunk_rows
+from poolcli.ops.strips import STRIP_BYTES, chunk_rows
+from poolcli.ops.values import Scratch, Values
 from poolcli.ops.view import View
 from poolcli.ops.windows import AdaptiveAxis, adaptive_window, pooling_window
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from poolcli.ops import arrays
 from poolcli.ops.kernels import weights_of
-from poolcli.ops.strips import Scratch, Values, chunk_rows, group_size, run
+from poolcli.ops.strips import chunk_rows, group_size, run
+from poolcli.ops.values import Scratch, Values
 from poolcli.ops.windows import Axis, padding_pairs, pair, sliding_window
 
 if TYPE_CHECKING:

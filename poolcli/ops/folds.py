@@ -17,7 +17,7 @@ from poolcli.ops.windows import AdaptiveAxis, Axis
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from poolcli.ops.strips import Scratch
+    from poolcli.ops.values import Scratch
     from poolcli.ops.windows import Pair, Selection
 
 IDEMPOTENT = (np.maximum, np.minimum)

@@ -15,7 +15,7 @@ import numpy as np
 
 from poolcli.errors import OptionError, suggestion
 from poolcli.ops.folds import combine
-from poolcli.ops.strips import Values
+from poolcli.ops.values import Values
 from poolcli.ops.view import View, highest, lowest
 
 if TYPE_CHECKING:

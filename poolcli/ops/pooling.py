@@ -10,7 +10,8 @@ from poolcli.errors import OptionError
 from poolcli.ops import arrays
 from poolcli.ops.condense import Pooling
 from poolcli.ops.kinds import POOLS, parameter_of, pool_named
-from poolcli.ops.strips import Values, group_size, run
+from poolcli.ops.strips import group_size, run
+from poolcli.ops.values import Values
 from poolcli.ops.windows import check_pooling_padding, is_whole, padding_pairs, pair
 
 if TYPE_CHECKING:

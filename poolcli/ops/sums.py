@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from poolcli.ops.strips import Values
+    from poolcli.ops.values import Values
 
 _EVEN_BYTES = np.uint64(0x00FF00FF00FF00FF)
 _BYTE = np.uint64(8)
@@ -35,7 +35,7 @@ def exact_sum(cells: NDArray[Any], values: Values) -> int:
 
     Examples
     --------
-    >>> from poolcli.ops.strips import Values
+    >>> from poolcli.ops.values import Values
     >>> exact_sum(np.full((30, 1001), 255, np.uint8), Values(np.dtype(np.uint8), 0, 255))
     7657650
     """

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poolcli.ops.folds import combine, fold_axis
-from poolcli.ops.strips import STRIP_BYTES, Scratch, Values
+from poolcli.ops.strips import STRIP_BYTES
+from poolcli.ops.values import Scratch, Values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

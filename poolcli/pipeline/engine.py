@@ -13,7 +13,7 @@ from poolcli.ops import strips
 from poolcli.ops.arrays import thread_count
 from poolcli.ops.condense import BinomialStage, PoolStage
 from poolcli.ops.kinds import POOLS
-from poolcli.ops.strips import Values
+from poolcli.ops.values import Values
 from poolcli.pipeline.recipe import Recipe
 from poolcli.pipeline.result import Result, Stage
 from poolcli.pipeline.steps import Conv2D, Pool, Pool2D

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from poolcli.ops.condense import Pooling
-    from poolcli.ops.strips import Stage, Values
+    from poolcli.ops.strips import Stage
+    from poolcli.ops.values import Values
     from poolcli.ops.windows import Padding, Pair
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from poolcli.ops.strips import Tap, Values
+    from poolcli.ops.strips import Tap
+    from poolcli.ops.values import Values
     from poolcli.ops.windows import Pair
 
 SAMPLE_CELLS = 1 << 18

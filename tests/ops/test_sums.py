@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poolcli.ops.strips import Values
 from poolcli.ops.sums import exact_sum
+from poolcli.ops.values import Values
 
 TYPES = ["bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "int64", "uint64"]
 
