@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poolcli.ops.kinds import POOLS, PoolKind
-from poolcli.ops.strips import STRIP_BYTES, chunk_rows
+from poolcli.ops.strips import STRIP_BYTES, Windowed, chunk_rows
 from poolcli.ops.values import Scratch, Values
 from poolcli.ops.view import View
 from poolcli.ops.windows import AdaptiveAxis, adaptive_window, pooling_window
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class PoolStage:
+class PoolStage(Windowed):
     """Windows of one kind over a map of `before` values (a `strips.Stage`).
 
     Attributes
@@ -58,12 +58,6 @@ class PoolStage:
         """Cells of a window that can be real for some output: fewer than the window has where it dwarfs the map."""
         rows, cols = self.window.rows, self.window.cols
         return min(rows.size, 2 * rows.length) * min(cols.size, 2 * cols.length)
-
-    def needs(self, a: int, b: int) -> Pair:
-        return self.window.rows.needs(a, b)
-
-    def boundary(self, a: int) -> int:
-        return self.window.rows.boundary(a)
 
     def strips(self, rows: Rows, chunks: Iterable[Pair]) -> Iterator[NDArray[Any]]:
         scratch = Scratch()

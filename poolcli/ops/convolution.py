@@ -13,7 +13,7 @@ import numpy as np
 
 from poolcli.ops import arrays
 from poolcli.ops.kernels import weights_of
-from poolcli.ops.strips import chunk_rows, group_size, run
+from poolcli.ops.strips import Windowed, chunk_rows, group_size, run
 from poolcli.ops.values import Scratch, Values
 from poolcli.ops.windows import Axis, padding_pairs, pair, sliding_window
 
@@ -44,7 +44,7 @@ def filtered_values(before: Values, weights: NDArray[np.float64]) -> Values:
 
 
 @dataclass
-class ConvStage:
+class ConvStage(Windowed):
     """A kernel over a map of `before` values (a `strips.Stage`)."""
 
     window: Window
@@ -58,12 +58,6 @@ class ConvStage:
         self.chunk = chunk_rows(
             self.planes, self.window.cols.length, self.values.dtype.itemsize, self.window.rows.stride
         )
-
-    def needs(self, a: int, b: int) -> Pair:
-        return self.window.rows.needs(a, b)
-
-    def boundary(self, a: int) -> int:
-        return self.window.rows.boundary(a)
 
     def strips(self, rows: Rows, chunks: Iterable[Pair]) -> Iterator[NDArray[Any]]:
         scratch = Scratch()

@@ -12,7 +12,7 @@ from poolcli.ops.condense import Pooling
 from poolcli.ops.kinds import POOLS, parameter_of, pool_named
 from poolcli.ops.strips import group_size, run
 from poolcli.ops.values import Values
-from poolcli.ops.windows import check_pooling_padding, is_whole, padding_pairs, pair
+from poolcli.ops.windows import check_pooling_padding, output_pair, padding_pairs, pair
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -42,7 +42,7 @@ def pooling(
     name, _ = pool_named(kind)
     parameter = parameter_of(name, parameters)
     if output_size is not None:
-        return Pooling(name, parameter, output_size=_output_size(output_size))
+        return Pooling(name, parameter, output_size=output_pair("output_size", output_size))
     for word, flag in (("ceil", ceil), ("count_include_pad", count_include_pad)):
         if not isinstance(flag, bool | np.bool_):
             msg = f"{word} {flag!r}: true or false expected"
@@ -52,14 +52,6 @@ def pooling(
     p = padding_pairs("padding", padding)
     check_pooling_padding(k, p, d)
     return Pooling(name, parameter, k, s, p, d, bool(ceil), bool(count_include_pad))
-
-
-def _output_size(value: Any) -> tuple[int | None, int | None]:
-    both = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    if len(both) != 2 or not all(v is None or (is_whole(v) and v >= 1) for v in both):
-        msg = f"output_size {value!r}: a whole number of at least 1, or two (height, width), None keeping an axis, expected"
-        raise OptionError(msg)
-    return both[0], both[1]
 
 
 def _apply(x: ArrayLike, step: Pooling, *, threads: int = 1, return_indices: bool = False) -> Any:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from poolcli.ops.values import Values
-    from poolcli.ops.windows import Pair
+    from poolcli.ops.windows import Pair, Window
 
 STRIP_BYTES = 1 << 19
 """What a strip should measure to stay in a processor's second-level cache with its neighbours."""
@@ -89,6 +89,18 @@ class Stage(Protocol):
     def strips(self, rows: Rows, chunks: Iterable[Pair]) -> Iterator[NDArray[Any]]:
         """Yield the output rows of each chunk; a strip is valid until the next is asked for."""
         ...
+
+
+class Windowed:
+    """What stages whose outputs have windows on the map before share: which of its rows they need."""
+
+    window: Window
+
+    def needs(self, a: int, b: int) -> Pair:
+        return self.window.rows.needs(a, b)
+
+    def boundary(self, a: int) -> int:
+        return self.window.rows.boundary(a)
 
 
 class ArrayRows:

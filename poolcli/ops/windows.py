@@ -60,6 +60,21 @@ def pair(name: str, value: Any, minimum: int = 1) -> Pair:
     return int(both[0]), int(both[1])
 
 
+def output_pair(name: str, value: Any) -> tuple[int | None, int | None]:
+    """Turn ``7`` or ``(None, 7)`` into (height, width), None for an axis that is kept.
+
+    Raises
+    ------
+    OptionError
+        `value` is neither, or has a number below 1.
+    """
+    both = tuple(value) if isinstance(value, tuple | list) else (value, value) if is_whole(value) else ()
+    if len(both) != 2 or not all(v is None or (is_whole(v) and 1 <= v <= LARGEST) for v in both):
+        msg = f"{name} {value!r}: a whole number from 1 to {LARGEST}, or two (height, width), None keeping an axis, expected"
+        raise OptionError(msg)
+    return both[0], both[1]
+
+
 def padding_pairs(name: str, value: Any) -> Padding:
     """Turn any of `PADDING_FORMS` into a name of `PADDING_NAMES` or ``((top, bottom), (left, right))``.
 

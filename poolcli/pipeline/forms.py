@@ -14,7 +14,7 @@ import numpy as np
 
 from poolcli.errors import OptionError, suggestion
 from poolcli.ops.kernels import KERNELS, weights_of
-from poolcli.ops.windows import LARGEST, is_whole, padding_pairs, pair
+from poolcli.ops.windows import LARGEST, output_pair, padding_pairs, pair
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,23 +70,14 @@ def output_size_pair(value: Any) -> tuple[int | None, int | None]:
     >>> output_size_pair("-x7")
     (None, 7)
     """
-    parts: Any = None
-    if isinstance(value, str):
-        match = _OUTPUT_SIZE.fullmatch(value.strip())
-        whole = re.fullmatch(r"\d{1,10}", value.strip())
-        parts = (
-            tuple(None if g == "-" else int(g) for g in match.groups())
-            if match
-            else (int(value),) * 2
-            if whole
-            else None
-        )
-    elif is_whole(value):
-        parts = (value, value)
-    elif isinstance(value, tuple | list):
-        parts = tuple(None if v in (None, "-") else v for v in value)
-    fits = isinstance(parts, tuple) and len(parts) == 2
-    if not fits or not all(v is None or (is_whole(v) and 1 <= v <= LARGEST) for v in parts):
+    if isinstance(value, tuple | list):
+        value = tuple(None if v == "-" else v for v in value)  # as recipe files have it
+    if not isinstance(value, str):
+        return output_pair("output size", value)
+    text = value.strip()
+    match = _OUTPUT_SIZE.fullmatch(text if "x" in text else f"{text}x{text}")
+    parts = tuple(None if g == "-" else int(g) for g in match.groups()) if match and text != "-" else (0, 0)
+    if not all(v is None or 1 <= v <= LARGEST for v in parts):
         msg = f"output size {_shown(value)}: HEIGHTxWIDTH of at least 1 expected, - keeps an axis: -x7"
         raise OptionError(msg)
     return parts[0], parts[1]

@@ -201,3 +201,9 @@ def test_kernel_larger_than_the_map(kernel, options, parts):
     with pytest.raises(SizeError) as caught:
         poolcli.conv2d(X, kernel, **options)
     names(str(caught.value), *parts)
+
+
+@pytest.mark.parametrize("size", [10**30, (None, 10**30), "7", (1, 2, 3), 0])
+def test_an_output_size_that_is_none_is_refused_before_any_work(size):
+    with pytest.raises(OptionError, match="output_size"):
+        poolcli.adaptive_pool2d(np.zeros((4, 4)), size)
