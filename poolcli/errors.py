@@ -29,7 +29,17 @@ class ImageError(PoolcliError):
 
 
 class OutputError(PoolcliError):
-    """A result that cannot be written: it exists, the folder is missing, the disk is full."""
+    """A result that cannot be written: it exists, the folder is missing, the disk is full.
+
+    Attributes
+    ----------
+    errno : int or None
+        The operating system's number, when it was the one to refuse.
+    """
+
+    def __init__(self, message: str, errno: int | None = None) -> None:
+        super().__init__(message)
+        self.errno = errno
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -17,7 +17,8 @@ ALLOWED = {
     "images": {"errors"},
     "pipeline": {"errors", "ops", "images"},
     "figures": {"errors", "ops", "images", "pipeline"},
-    "cli": {"errors", "ops", "images", "pipeline", "figures"},
+    "batch": {"errors", "images", "pipeline", "figures"},
+    "cli": {"errors", "ops", "images", "pipeline", "figures", "batch"},
 }
 """Room -> the rooms it may import."""
 PACKAGES = {"PIL": "pillow", "numpy": "numpy", "click": "click", "matplotlib": "matplotlib"}

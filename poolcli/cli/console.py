@@ -7,7 +7,7 @@ import json
 import math
 import os
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
@@ -15,7 +15,7 @@ import click
 from poolcli.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 
 class Console:
@@ -51,28 +51,6 @@ def tell(text: str) -> None:
     """Write a line to stderr; where that cannot be written, what was done is done all the same."""
     with suppress(OSError):
         click.echo(text, err=True)
-
-
-@contextmanager
-def silent_libraries() -> Iterator[None]:
-    """Keep what C libraries write to the process's stderr from standing beside our own line.
-
-    libtiff describes damage there, by the name of a file that is not the user's; there is no switch. Only the command line
-    does this, where no other thread has something to say.
-    """
-    try:
-        kept = os.dup(2)
-        null = os.open(os.devnull, os.O_WRONLY)
-    except OSError:  # there is no stderr to keep clean
-        yield
-        return
-    try:
-        os.dup2(null, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(null)
 
 
 def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:

@@ -37,6 +37,7 @@ class Entry:
 
 COMMANDS: dict[str, Entry] = {
     "run": Entry("poolcli.cli.run", "Pool one image, and draw what happened."),
+    "batch": Entry("poolcli.cli.batch", "Pool many pictures, in parallel."),
     "list": Entry("poolcli.cli.listing", "List the pools, kernels, recipes and formats."),
 }
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from poolcli.errors import OptionError
+from poolcli.images.opening import MAX_PIXELS
 from poolcli.ops.kernels import KERNELS
 from poolcli.ops.kinds import ALIASES, PARAMETERS, POOLS, pool_named
 from poolcli.ops.windows import PADDING_NAMES
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     Decorator = Callable[[Any], Any]
+
+
+LEAST_MEMORY = 64 << 20
+"""A worker has about half of it before it opens its first picture."""
 
 
 class Form(click.ParamType[Any]):
@@ -103,6 +110,47 @@ def _parameter(name: str) -> Decorator:
     )
 
 
+def _scale(value: str) -> str | tuple[float, float]:
+    if value in ("clip", "stretch"):
+        return value
+    try:
+        low, high = (float(part) for part in value.split(","))
+    except ValueError:
+        low = high = 0.0
+    if not low < high or not math.isfinite(high - low):
+        msg = f"scale {value!r}: clip, stretch or LO,HI with LO below HI expected"
+        raise OptionError(msg)
+    return low, high
+
+
+def _depth(value: str) -> str | int:
+    if value not in ("auto", "8", "16", "float"):
+        msg = f"depth {value!r}: auto, 8, 16 or float expected"
+        raise OptionError(msg)
+    return int(value) if value.isdigit() else value
+
+
+def memory_size(value: str) -> int:
+    """Bytes, of a number with K, M, G or T, for 1024 and its powers, or without.
+
+    Raises
+    ------
+    OptionError
+        No such number, or less than a worker needs to begin.
+
+    Examples
+    --------
+    >>> memory_size("1.5G")
+    1610612736
+    """
+    found = re.fullmatch(r"(\d+\.?\d*)([KMGT]?)(?:i?B)?", value.strip(), re.IGNORECASE | re.ASCII)
+    size = int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " ")) if found else 0
+    if size < LEAST_MEMORY:
+        msg = f"memory {value!r}: a size from {LEAST_MEMORY >> 20}M on, such as 500M or 2G, expected"
+        raise OptionError(msg)
+    return size
+
+
 recipe_options = _with(
     option(
         "--kernel",
@@ -149,10 +197,41 @@ recipe_options = _with(
 RECIPE_OPTIONS = tuple(p.name for p in recipe_options(lambda: None).__click_params__ if p.name)
 """Their names, as keywords of `poolcli.recipe`."""
 
+pixel_options = _with(
+    click.option(
+        "--scale",
+        type=Form("clip|stretch|LO,HI", _scale, lambda: ("clip", "stretch")),
+        default="clip",
+        help="How values become pixels: clip to 0…1 (0…255 with --range byte), stretch this map's own range, "
+        "or a stated range.",
+        show_default=True,
+    ),
+    click.option(
+        "--depth",
+        type=Form("auto|8|16|float", _depth, lambda: ("auto", "8", "16", "float")),
+        default="auto",
+        help="Bits per sample; auto keeps the input's where the format can. "
+        "16 (png, tif, pgm) and float (tif) are gray only.",
+        show_default=True,
+    ),
+)
+
+max_pixels_option = click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    default=MAX_PIXELS,
+    help="Refuse larger pictures before decoding them.",
+    show_default=True,
+)
+
 program_options = _with(
     click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
     click.option("-v", "--verbose", count=True, help="Say more; twice: tracebacks of errors."),
 )
+
+
+PROGRAM_OPTIONS = ("quiet", "verbose", "threads", "jobs", "timeout", "max_memory", "max_pixels")
+"""Options about the program and the machine, not about what is made."""
 
 
 class Sections(click.Command):
@@ -166,7 +245,7 @@ class Sections(click.Command):
                 continue
             if param.name in RECIPE_OPTIONS:
                 sections["Recipe"].append(record)
-            elif param.is_eager or param.name in ("quiet", "verbose", "threads", "max_pixels"):
+            elif param.is_eager or param.name in PROGRAM_OPTIONS:
                 sections["Program"].append(record)
             else:
                 sections["Output"].append(record)

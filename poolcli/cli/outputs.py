@@ -7,31 +7,31 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poolcli.cli import report
 from poolcli.cli.console import write_stdout
 from poolcli.cli.group import Failure, failure
-from poolcli.errors import OptionError, OutputError, PoolcliError
+from poolcli.errors import PoolcliError
 from poolcli.images.opening import display_name
-from poolcli.images.write import FORMATS, atomic_write, encode
+from poolcli.images.write import FORMATS, atomic_write
+from poolcli.pipeline.record import carried_text, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from poolcli.cli.targets import Targets
-    from poolcli.images.write import Format
     from poolcli.pipeline.result import Result
 
 
 def write(result: Result, targets: Targets, options: dict[str, Any]) -> dict[str, Any]:
     """Encode everything first, then write: a result that cannot be encoded leaves no file behind."""
     force = options["force"]
-    text = report.carried_text(result.recipe, result.source)
-    data = _encoded(result, targets.format, result.raw, options["scale"], options["depth"], text)
-    maps = {}
+    scale, depth = options["scale"], options["depth"]
+    text = carried_text(result.recipe, result.source)
+    data = encoded(result, targets.format, scale=scale, depth=depth, carried=text)
+    maps: dict[str, Any] = {}
     if targets.stages is not None:
-        depth = options["depth"] if options["depth"] in FORMATS["png"].depths else "auto"
+        depth = depth if depth in FORMATS["png"].depths else "auto"
         for name, raw in result.raw_maps.items():
-            maps[f"{name}.png"] = _encoded(result, FORMATS["png"], raw, options["scale"], depth)
+            maps[f"{name}.png"] = encoded(result, FORMATS["png"], scale=scale, depth=depth, raw=raw)
             maps[f"{name}.npy"] = _npy(result.maps[name])
     drawn = None
     if targets.figure is not None:
@@ -55,16 +55,6 @@ def write(result: Result, targets: Targets, options: dict[str, Any]) -> dict[str
         paths = {os.path.join(targets.stages, name): content for name, content in maps.items()}
         files["stages"] = [_put(path, content, force=force) for path, content in paths.items()]
     return files
-
-
-def _encoded(result: Result, fmt: Format, raw: Any, scale: Any, depth: Any, text: str | None = None) -> Any:
-    try:
-        return encode(
-            fmt, raw, scale_factor=result.scale, white=result.white, depth=depth,
-            source_depth=result.depth, value_scale=scale, description=text,
-        )  # fmt: skip
-    except OptionError as error:  # a number of channels: wrong for this picture, not for every one
-        raise OutputError(str(error)) from None
 
 
 def _make_folder(path: str) -> None:

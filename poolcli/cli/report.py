@@ -1,25 +1,18 @@
-"""What a run tells: the table of stages for people, one JSON object for programs, the text that results carry."""
+"""What a run tells: the table of stages for people, one JSON object for programs."""
 
 from __future__ import annotations
 
-import json
-import os
 from typing import TYPE_CHECKING, Any
 
 from poolcli import __version__
 from poolcli.ops.kernels import weights_of
+from poolcli.pipeline.record import input_record, map_record, plain_name
 
 if TYPE_CHECKING:
     from poolcli.images.read import Picture
-    from poolcli.pipeline.recipe import Recipe
     from poolcli.pipeline.result import Result, Stage
 
 HEADER = ("step", "shape", "min", "max", "mean", "above 0", "sees", "every")
-
-
-def carried_text(recipe: Recipe, source: str) -> str:
-    """What is written into a result: who made it, of what, and how to make it again; ASCII."""
-    return json.dumps({"poolcli": __version__, "source": source, "recipe": recipe.to_dict()})
 
 
 def stage_rows(result: Result) -> list[list[str]]:
@@ -81,16 +74,7 @@ def as_json(result: Result, picture: Picture, files: dict[str, Any], seconds: fl
     """The object of --json."""
     return {
         "poolcli": __version__,
-        "input": {
-            "source": picture.source,
-            "format": picture.format,
-            "mode": picture.mode,
-            "size": list(picture.size),
-            "channels": result.channels,
-            "depth": picture.depth,
-            "notes": list(picture.notes),
-            **_map(result.input),
-        },
+        "input": input_record(result, picture),
         "recipe": result.recipe.to_dict(),
         "recipe_hash": result.recipe.hash,
         "stages": [
@@ -98,30 +82,16 @@ def as_json(result: Result, picture: Picture, files: dict[str, Any], seconds: fl
                 "name": stage.name,
                 "title": stage.title,
                 "step": stage.step,
-                **_map(stage),
+                **map_record(stage),
                 "receptive_field": list(stage.receptive_field),
                 "total_stride": list(stage.total_stride),
                 "parameters": dict(stage.parameters),
             }
             for stage in result.stages
         ],
-        "files": {key: _json_name(value) for key, value in files.items()},
+        "files": {
+            key: [plain_name(path) for path in value] if isinstance(value, list) else plain_name(value)
+            for key, value in files.items()
+        },
         "seconds": round(seconds, 4),
-    }
-
-
-def _json_name(value: Any) -> Any:
-    """A file's name as JSON can hold it: bytes that are no UTF-8 as backslash, x and two digits."""
-    if isinstance(value, list):
-        return [_json_name(item) for item in value]
-    return os.fsencode(value).decode("utf-8", "backslashreplace")
-
-
-def _map(stage: Stage) -> dict[str, Any]:
-    return {
-        "shape": list(stage.shape),
-        "min": stage.min,
-        "max": stage.max,
-        "mean": stage.mean,
-        "active": stage.active,
     }

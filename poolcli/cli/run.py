@@ -7,15 +7,25 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from poolcli.cli import outputs, report
-from poolcli.cli.console import Console, silent_libraries, stdout_is_terminal, write_json
+from poolcli.cli.console import Console, stdout_is_terminal, write_json
 from poolcli.cli.group import Failure, failure
-from poolcli.cli.options import RECIPE_OPTIONS, FileName, Form, Sections, option, program_options, recipe_options
+from poolcli.cli.options import (
+    RECIPE_OPTIONS,
+    FileName,
+    Sections,
+    max_pixels_option,
+    option,
+    pixel_options,
+    program_options,
+    recipe_options,
+)
 from poolcli.cli.targets import RefusedError, Targets, check_targets, plan_targets
 from poolcli.errors import OptionError, PoolcliError
-from poolcli.images.opening import MAX_PIXELS, display_name
+from poolcli.figures import PANEL
+from poolcli.images.opening import display_name
+from poolcli.images.quiet import silent_stderr
 from poolcli.images.read import read
 from poolcli.images.write import FORMATS
 from poolcli.pipeline import engine
@@ -23,29 +33,6 @@ from poolcli.pipeline.options import recipe as make_recipe
 
 if TYPE_CHECKING:
     from poolcli.pipeline.recipe import Recipe
-
-PANEL = 600
-"""Largest side of a map in the figure: larger ones are reduced for display."""
-
-
-def _scale(value: str) -> str | tuple[float, float]:
-    if value in ("clip", "stretch"):
-        return value
-    try:
-        low, high = (float(part) for part in value.split(","))
-    except ValueError:
-        low = high = 0.0
-    if not low < high or not np.isfinite(high - low):
-        msg = f"scale {value!r}: clip, stretch or LO,HI with LO below HI expected"
-        raise OptionError(msg)
-    return low, high
-
-
-def _depth(value: str) -> str | int:
-    if value not in ("auto", "8", "16", "float"):
-        msg = f"depth {value!r}: auto, 8, 16 or float expected"
-        raise OptionError(msg)
-    return int(value) if value.isdigit() else value
 
 
 @click.command(
@@ -79,20 +66,7 @@ Examples:
     told="STEM.figure.png beside the result; none with -o -",
 )
 @click.option("--no-figure", is_flag=True, help="Draw no figure.")
-@click.option(
-    "--scale",
-    type=Form("clip|stretch|LO,HI", _scale, lambda: ("clip", "stretch")),
-    default="clip",
-    help="How values become pixels: clip to 0…1 (0…255 with --range byte), stretch this map's own range, or a stated range.",
-    show_default=True,
-)
-@click.option(
-    "--depth",
-    type=Form("auto|8|16|float", _depth, lambda: ("auto", "8", "16", "float")),
-    default="auto",
-    help="Bits per sample; auto keeps the input's where the format can. 16 (png, tif, pgm) and float (tif) are gray only.",
-    show_default=True,
-)
+@pixel_options
 @click.option(
     "--indices",
     type=FileName("FILE.npy"),
@@ -116,13 +90,7 @@ Examples:
     help="Threads for the picture; the same bytes for any number.",
     told="the cores, for large pictures",
 )
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(min=1),
-    default=MAX_PIXELS,
-    help="Refuse larger pictures before decoding them.",
-    show_default=True,
-)
+@max_pixels_option
 def command(image: str, **options: Any) -> None:
     """Pool one image, and draw what happened.
 
@@ -174,7 +142,7 @@ def _run(image: str, recipe: Recipe, targets: Targets, options: dict[str, Any], 
     start = time.perf_counter()
     source = _stdin() if image == "-" else image
     try:
-        with silent_libraries():
+        with silent_stderr():
             picture = read(source, **engine.reading(recipe, options["max_pixels"]))
     except OptionError as error:  # a background, a size: wrong for any picture
         raise failure(error, "") from None

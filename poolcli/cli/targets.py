@@ -75,16 +75,26 @@ def plan_targets(
         msg = "--figure and --no-figure exclude each other: one of them expected"
         raise OptionError(msg)
     fmt = _format(output, format_name)
-    check_depth(fmt, depth)
-    if scale != "clip" and (fmt.pillow is None or depth == "float"):
-        msg = f"--scale with {fmt.name} of float values, which are written as they are: png or another picture expected"
-        raise OptionError(msg)
+    check_pixels(fmt, depth, scale)
     if figure is None and not no_figure and output != "-" and not _is_special(output):
         figure = os.path.join(os.path.dirname(output), f"{stem}.figure.png")
     _check_suffix("figure", figure, FIGURE_FORMATS)
     _check_suffix("indices", indices, ("npy",))
     _check_suffix("recipe", save_recipe, ("json",))
     return Targets(fmt, None if output == "-" else output, figure, indices, stages, save_recipe)
+
+
+def check_pixels(fmt: Format, depth: str | int, scale: str | tuple[float, float]) -> None:
+    """Refuse a depth that the format does not have, and a scale for values that are written as they are.
+
+    Raises
+    ------
+    OptionError
+    """
+    check_depth(fmt, depth)
+    if scale != "clip" and (fmt.pillow is None or depth == "float"):
+        msg = f"--scale with {fmt.name} of float values, which are written as they are: png or another picture expected"
+        raise OptionError(msg)
 
 
 def _format(output: str, name: str | None) -> Format:

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     Data = bytes | bytearray | memoryview | Callable[[BinaryIO], object]
     Path = str | os.PathLike[str]
 
-_EXISTS = "exists already; another name is expected, or --force to replace it"
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+"""Errors that the next file would meet as well."""
+
+EXISTS = "exists already; another name is expected, or --force to replace it"
+PART = r"\..*\.[0-9a-f]{16}\.poolcli\.part"
+"""Names of files that are being written; one that stays behind belongs to a process that was killed."""
+
 _DIRECTORY = "is a directory; a file name is expected"
 
 # What file systems without hard links, or without fsync of folders, answer.
@@ -59,7 +65,7 @@ def check_target(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> Non
         if any(_same(path, status, other) for other in inputs):
             raise OptionError("is the input itself; another name is expected")
         if status is not None and not force:
-            raise OutputError(_EXISTS)
+            raise OutputError(EXISTS)
         folder = os.path.dirname(os.path.realpath(path))
         if not os.path.isdir(folder):
             what = "is not a folder" if os.path.exists(folder) else "does not exist"
@@ -122,7 +128,7 @@ def atomic_write(path: Path, data: Data, *, force: bool) -> None:
             _write(os.open(path, os.O_WRONLY | _flags()), data, sync=False)
             return
         if status is not None and not force:
-            raise OutputError(_EXISTS)
+            raise OutputError(EXISTS)
         target = os.path.realpath(path)
         folder, name = os.path.split(target)
         temporary = os.path.join(folder, _hidden_name(name))
@@ -147,7 +153,7 @@ def _flags() -> int:
 def _hidden_name(name: str) -> str:
     # Cut to fit file systems that allow 143 bytes; a cut inside a character drops the character.
     short = os.fsencode(name)[:100].decode("utf-8", "ignore")
-    return f".{short}.{os.urandom(8).hex()}.part"
+    return f".{short}.{os.urandom(8).hex()}.poolcli.part"
 
 
 def _write(descriptor: int, data: Data, *, sync: bool, mode: int | None = None) -> None:
@@ -173,12 +179,12 @@ def _publish(temporary: str, target: str) -> None:
     try:
         os.link(temporary, target)
     except FileExistsError:
-        raise OutputError(_EXISTS) from None
+        raise OutputError(EXISTS) from None
     except (OSError, AttributeError, NotImplementedError) as error:  # some systems and file systems have no hard links
         if isinstance(error, OSError) and error.errno not in _NO_LINKS:
             raise
         if os.path.lexists(target):
-            raise OutputError(_EXISTS) from None
+            raise OutputError(EXISTS) from None
         os.replace(temporary, target)
 
 
@@ -200,7 +206,7 @@ def _os_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(error.strerror or str(error)) from None
+        raise OutputError(error.strerror or str(error), error.errno) from None
     except ValueError as error:  # a NUL in the name
         if isinstance(error, OptionError):
             raise

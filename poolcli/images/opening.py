@@ -27,6 +27,12 @@ MAX_PIXELS = 178_956_970
 PILLOW_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "PPM", "WEBP", "TIFF", "AVIF")
 ACCEPTED = "PNG, JPEG, GIF, BMP, WebP, TIFF, PBM, PGM, PPM, PFM and AVIF pictures and .npy arrays are accepted"
 
+SUFFIXES = (
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff",
+    ".pbm", ".pgm", ".ppm", ".pnm", ".pfm", ".avif", ".npy",
+)  # fmt: skip
+"""How files of these formats are usually called: for choosing among files that nobody named; content decides."""
+
 _MAGIC = {b"\x89PNG": "PNG", b"\xff\xd8": "JPEG", b"GIF8": "GIF", b"BM": "BMP", b"RIFF": "WebP"}
 _MAGIC |= {b"II*\0": "TIFF", b"MM\0*": "TIFF", b"II+\0": "TIFF", b"MM\0+": "TIFF"}
 _MAGIC |= {b"P%d" % digit: "PNM" for digit in range(1, 7)} | {b"Pf": "PFM", b"PF": "colour PFM"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import warnings
@@ -70,3 +71,25 @@ def _ignored_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+@contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Keep what C libraries and new processes write to the process's stderr from standing beside our own line.
+
+    libtiff describes damage there, by the name of a file that is not the user's; there is no switch. Only for the
+    command line, where no other thread has something to say.
+    """
+    try:
+        kept = os.dup(2)
+        null = os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # there is no stderr to keep clean
+        yield
+        return
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)

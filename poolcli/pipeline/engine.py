@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poolcli.errors import ImageError, OptionError, SizeError
+from poolcli.errors import ImageError, OptionError, PoolcliError, SizeError
 from poolcli.ops import strips
 from poolcli.ops.arrays import thread_count
 from poolcli.ops.condense import BinomialStage, PoolStage
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from poolcli.ops.windows import Pair
     from poolcli.pipeline.steps import Step
 
+
+ALGORITHM = 1
+"""Raised when the same recipe makes other pixels than before: results of an older number are made again."""
 
 THREAD_CELLS = 1 << 24
 """Pixels that a thread should have to itself: one takes some 20 ms for them, and two share an interpreter's lock."""
@@ -284,6 +287,36 @@ def execute(
     )
 
 
+def preview(path: str, recipe: Recipe, max_pixels: int | None = None) -> tuple[Pair, Pair]:
+    """Size of a picture and of its result, from the file's header; nothing is decoded.
+
+    Raises
+    ------
+    ImageError
+        The file cannot be read as a picture.
+    SizeError
+        A window does not fit its map.
+    """
+    from poolcli.images.read import read
+
+    def seen(height: int, width: int, channels: int) -> None:
+        placed = plan(recipe, (height, width), channels, max_pixels=max_pixels)
+        raise _SeenError((height, width), placed[-1].shape)
+
+    try:
+        read(path, **{**reading(recipe, max_pixels), "check": seen})
+    except _SeenError as end:
+        return end.sizes
+    raise AssertionError("pictures are announced before they are decoded")
+
+
+class _SeenError(PoolcliError):
+    """Ends a reading that has shown its size."""
+
+    def __init__(self, *sizes: Pair) -> None:
+        self.sizes = (sizes[0], sizes[1])
+
+
 def _last(planes: np.ndarray[Any, Any], ndim: int) -> np.ndarray[Any, Any]:
     return planes[0] if ndim == 2 else np.ascontiguousarray(np.moveaxis(planes, 0, -1))
 
@@ -336,10 +369,11 @@ def _described(one: Placed, look: MapWatch, scale: float) -> Stage:
 
 def _threads_worth(cells: int) -> int:
     """The cores, but no more threads than `THREAD_CELLS` fit into the picture: a small one costs more to share."""
-    return max(1, min(_cores(), cells // THREAD_CELLS))
+    return max(1, min(cores(), cells // THREAD_CELLS))
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 
 import click
 import pytest
@@ -32,7 +33,10 @@ def test_every_command_has_examples():
 
 
 @pytest.mark.parametrize("line", sorted({line for _, line in EXAMPLES}))
-def test_every_example_of_the_help_runs(shell, line):
+def test_every_example_of_the_help_runs(here, shell, line):
+    (here / "photos").mkdir()
+    for name in ("cat.jpg", "small.png"):
+        shutil.copy(here / name, here / "photos")
     done = shell(line)
 
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,298 @@
+"""One batch: what is to be done of its items, doing it, and telling of every one of them."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from poolcli import __version__
+from poolcli.batch.crew import Crew, Lost
+from poolcli.batch.journal import VERSION, line_of, sweep
+from poolcli.batch.work import Outcome, Task, do
+from poolcli.errors import OptionError, OutputError
+from poolcli.images.atomic import EXISTS
+from poolcli.images.opening import display_name
+from poolcli.pipeline.record import plain_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from poolcli.batch.crew import Engine
+    from poolcli.batch.journal import Entry, Journal, Known
+    from poolcli.batch.plan import Item, Stamp
+    from poolcli.batch.work import Settings
+
+DONE, SKIPPED, FAILED, LEFT = "done", "skipped", "failed", "left"
+"""What becomes of an item: made now, made before, not to be made, not reached."""
+
+
+class Decision(NamedTuple):
+    """What is to be done of an item: a task, or the reason why it cannot be; neither when it is done already."""
+
+    task: Task | None = None
+    refusal: str = ""
+
+
+def decide(item: Item, known: Known, folder: str, settings: Settings, *, force: bool = False) -> Decision:
+    """Compare an item with what the journal and the disk say."""
+    source, entry = item.source, known.entries.get(item.result)
+    names = [name for name in (item.result, item.figure) if name is not None]
+    found = {name: _status(os.path.join(folder, name)) for name in names}
+    if entry is not None and entry.done and _is_current(item, entry, found, settings):
+        return Decision()
+    task = Task(source.path, item.result, folder, item.figure, replace=True)
+    if force:
+        return Decision(task)
+    if entry is not None and entry.done and _is_anothers(source.path, source.stamp, entry):
+        other = display_name(entry.source)
+        return Decision(refusal=f"its result would replace that of {other}; --name, another folder or --force expected")
+    for name, status in found.items():
+        if status is not None and name not in known.ours:
+            return Decision(refusal=f"{display_name(os.path.join(folder, name))} {EXISTS}")
+    return Decision(task._replace(replace=any(found.values())))
+
+
+def _is_current(item: Item, entry: Entry, found: dict[str, os.stat_result | None], settings: Settings) -> bool:
+    stamp = item.source.stamp
+    result = found[item.result]
+    if stamp is None or (stamp.size, stamp.mtime_ns) != (entry.size, entry.mtime_ns) or entry.making != settings.making:
+        return False
+    if result is None or result.st_size != entry.bytes:
+        return False
+    if item.figure is None:
+        return True
+    figure = found[item.figure]
+    return entry.figure == item.figure and figure is not None and figure.st_size == entry.figure_bytes
+
+
+def _is_anothers(path: str, stamp: Stamp | None, entry: Entry) -> bool:
+    """Whether a result was made from another file, which is still there, and is no copy of this one."""
+    same = os.path.abspath(path) == entry.source or (
+        stamp and (stamp.size, stamp.mtime_ns) == (entry.size, entry.mtime_ns)
+    )
+    return not same and os.path.exists(entry.source)
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)  # a link is not what we made
+    except (OSError, ValueError):
+        return None
+
+
+def check_recipe(known: Known, settings: Settings, *, force: bool = False) -> None:
+    """Refuse a folder whose results were made in another way, without `force`.
+
+    Raises
+    ------
+    OptionError
+    """
+    if known.header and not _is_header_of(known, settings) and not force:
+        raise OptionError(
+            f"its results were made with another recipe: {_difference(known.header, _header(settings))}; "
+            "the same recipe, another folder or --force is expected"
+        )
+
+
+def _is_header_of(known: Known, settings: Settings) -> bool:
+    making = settings.making
+    return (known.header.get("hash"), known.header.get("pixels")) == (making.recipe, making.pixels)
+
+
+def _difference(old: Any, new: Any, where: str = "") -> str:
+    """The first setting in which two headers differ, in words."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        pairs = [(f"{where} {key}".strip(), old.get(key), new.get(key)) for key in {**new, **old}]
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        pairs = [
+            (f"{where} {i}" if isinstance(a, dict) else where, a, b)
+            for i, (a, b) in enumerate(zip(old, new, strict=True), 1)
+        ]
+        if all(not isinstance(a, dict | list) for a in old):
+            return f"{where} {_plain(old)}, now {_plain(new)}"
+    else:
+        return f"{where} {_plain(old)}, now {_plain(new)}"
+    return next(
+        (_difference(a, b, key) for key, a, b in pairs if a != b and key not in ("poolcli", "hash")), "its hash"
+    )
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return (
+            "x".join(map(_plain, value))
+            if len(value) < 4 and not any(isinstance(v, dict | list) for v in value)
+            else f"{len(value)} entries"
+        )
+    return "none" if value is None else str(value)
+
+
+def _header(settings: Settings) -> dict[str, Any]:
+    return {
+        "journal": VERSION,
+        "poolcli": __version__,
+        "hash": settings.making.recipe,
+        "recipe": settings.recipe.to_dict(),
+        "pixels": settings.making.pixels,
+    }
+
+
+class Batch:
+    """The items of a batch, and what is known of them.
+
+    Parameters
+    ----------
+    items : sequence of Item
+    folder : path
+        DIR.
+    settings : Settings
+    journal : Journal
+        Of `folder`, open.
+    force : bool
+        Whether files that others made may be replaced, and results of another recipe.
+
+    Raises
+    ------
+    OptionError
+        The folder holds results of another recipe, without `force`.
+    """
+
+    def __init__(
+        self, items: Sequence[Item], folder: str, settings: Settings, journal: Journal, *, force: bool
+    ) -> None:
+        check_recipe(journal.known, settings, force=force)
+        self.items, self.folder, self.journal = items, folder, journal
+        self._settings = settings
+        self.states: dict[str, str] = {}
+        self.errors: dict[str, str] = {}
+        self.stopped = ""
+        self._finished = 0
+        self._folders: set[str] = set()
+        self.todo: list[Task] = []
+        for item in items:
+            task, refusal = decide(item, journal.known, folder, settings, force=force)
+            self.states[item.result] = LEFT if task else FAILED if refusal else SKIPPED
+            if task:
+                self.todo.append(task)
+            elif refusal:
+                self.errors[item.result] = refusal
+        if self.todo and not _is_header_of(journal.known, settings):
+            journal.add(line_of(_header(settings)))
+
+    def run(self, engine: Engine, *, timeout: float | None, fail_fast: bool, told: Callable[[Task, str], None]) -> None:
+        """Do what is to be done.
+
+        Parameters
+        ----------
+        engine : Engine
+        timeout : float or None
+            Seconds that one picture may take.
+        fail_fast : bool
+            Begin nothing new once a picture has failed.
+        told : callable
+            Called with every task that has come to an end, and its error if it failed.
+
+        Raises
+        ------
+        PoolcliError
+            The workers keep dying.
+        """
+        if fail_fast and self.errors:
+            self.stopped = "at the first failure"
+        with closing(Crew(engine, partial(do, self._settings), timeout)) as crew:
+            try:
+                for task, outcome in crew.run(self._tasks()):
+                    self._note(task, outcome, told)
+                    if fail_fast and self.errors and not self.stopped:
+                        self.stopped = "at the first failure"
+            except BaseException:
+                try:
+                    for task, outcome in crew.end():
+                        self._note(task, outcome, told)
+                finally:
+                    sweep(self._folders)
+                raise
+        self.journal.settle()
+
+    def _tasks(self) -> Iterator[Task]:
+        for task in self.todo:
+            if self.stopped:
+                return
+            try:
+                self._make_folder(task)
+                self.journal.begin(filter(None, (task.result, task.figure)))
+            except OutputError as error:
+                self.stopped = str(error)
+                return
+            yield task
+
+    def _make_folder(self, task: Task) -> None:
+        folder = os.path.dirname(os.path.join(task.folder, task.result))
+        if folder not in self._folders:
+            try:
+                os.makedirs(folder, exist_ok=True)
+            except OSError as error:
+                raise OutputError(f"{display_name(folder)}: {error.strerror}", error.errno) from None
+            self._folders.add(folder)
+
+    def _note(self, task: Task, outcome: Outcome | Lost, told: Callable[[Task, str], None]) -> None:
+        """Put down what became of a task; one that met a full disk is left for the next run."""
+        if isinstance(outcome, Lost):
+            record = {"result": task.result, "source": os.path.abspath(task.source), "status": FAILED}
+            outcome = Outcome(line_of({**record, "error": outcome.error}), outcome.error)
+        if outcome.stop:
+            self.stopped = self.stopped or outcome.error
+            return
+        try:
+            self.journal.add(outcome.line)
+        except OutputError as error:
+            self.stopped = self.stopped or str(error)
+            return
+        self.states[task.result] = FAILED if outcome.error else DONE
+        if outcome.error:
+            self.errors[task.result] = outcome.error
+        self._finished += 1
+        told(task, outcome.error)
+
+    def makes(self, path: str) -> bool:
+        """Whether a path is one of the batch's results or figures."""
+        inside = os.path.relpath(os.path.realpath(path), os.path.realpath(self.folder))
+        return any(inside in (item.result, item.figure) for item in self.items)
+
+    def owns(self, path: str) -> bool:
+        """Whether an earlier run has written this report or sheet."""
+        return os.path.abspath(path) in self.journal.known.ours
+
+    def own(self, path: str) -> None:
+        """Note that this run has written a report or sheet."""
+        if not self.owns(path):
+            self.journal.add(line_of({"ours": os.path.abspath(path)}))
+
+    @property
+    def count_finished(self) -> int:
+        """How many tasks have come to an end in this run."""
+        return self._finished
+
+    def count(self, state: str) -> int:
+        """How many items are in a state."""
+        return sum(found == state for found in self.states.values())
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield what is known of every item, in the order of the plan, as JSON can hold it."""
+        for item in self.items:
+            state = self.states[item.result]
+            error = self.errors.get(item.result)
+            record = self.journal.record(item.result) if state in (DONE, SKIPPED) else {}
+            yield {
+                "name": plain_name(item.source.name),
+                "source": plain_name(item.source.path),
+                "status": state,
+                "result": plain_name(os.path.join(self.folder, item.result)) if record else None,
+                "figure": plain_name(os.path.join(self.folder, item.figure)) if record and item.figure else None,
+                "input": record.get("input"),
+                "stages": record.get("stages"),
+                "seconds": record.get("seconds"),
+                "error": error,
+            }

@@ -1,0 +1,214 @@
+"""Doing tasks side by side, whatever becomes of those who do them.
+
+`concurrent.futures.Executor` is the one interface: an `Engine` makes executors, and a `Crew` keeps a bounded number of
+tasks in flight on one of them. A pool whose worker dies breaks as a whole and does not say which task it was; the crew
+makes a new one, does the suspects one at a time, and blames the one that breaks it again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+
+from poolcli.errors import PoolcliError
+from poolcli.images.quiet import silent_stderr
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+Task = TypeVar("Task")
+
+MOST_DEATHS = 10
+"""Deaths in a row, with nothing done between them: it is not the pictures."""
+
+STARTING = 2.0
+"""Seconds that a fresh worker may take until it works on its first task."""
+
+GRACE = 1.0
+"""Seconds that tasks in flight get to end by themselves when the run is interrupted."""
+
+
+class Lost(NamedTuple):
+    """A task that has no outcome: its worker died, or was killed since it took too long."""
+
+    error: str
+
+
+class Engine(Protocol):
+    """Makes executors, and knows how to end them."""
+
+    jobs: int
+    """How many tasks are worked on at a time."""
+
+    def start(self) -> Executor:
+        """Make an executor, ready for tasks."""
+        ...
+
+    def kill(self) -> str:
+        """End all workers at once, and tell what the first dead one died of; empty when none had."""
+        ...
+
+
+class Here(Executor):
+    """Does each task where it is submitted, before `submit` returns; the engine of ``--jobs 0``."""
+
+    jobs = 1
+
+    def start(self) -> Executor:
+        """Return itself: there is nothing to start."""
+        return self
+
+    def kill(self) -> str:
+        """Nothing runs between two tasks."""
+        return ""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Call `fn`; what it raises is in the future, but for what ends the program."""
+        future: Future[Any] = Future()
+        try:
+            with silent_stderr():
+                future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - the future's to tell
+            future.set_exception(error)
+        return future
+
+
+class Crew(Generic[Task]):
+    """Does tasks on an engine.
+
+    Parameters
+    ----------
+    engine : Engine
+    call : callable
+        What is done with a task; it and the task are sent to the workers.
+    timeout : float, optional
+        Seconds that one task may take.
+    """
+
+    def __init__(self, engine: Engine, call: Callable[[Task], Any], timeout: float | None = None) -> None:
+        self._engine, self._call, self._timeout = engine, call, timeout
+        self._running: dict[Future[Any], tuple[Task, float]] = {}  # with the time at which it is late
+        self._again: deque[Task] = deque()  # of executors that were ended
+        self._suspects: deque[Task] = deque()  # of executors that broke
+        self._executor: Executor | None = None
+        self._fresh = 0.0  # when the executor was made
+        self._deaths = 0
+        # A task that waits behind another has its time running too: with a time limit none waits.
+        self._width = engine.jobs * (1 if timeout else 2)
+
+    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Any]]:
+        """Do all tasks, at most twice as many in flight as are worked on; yield each with its outcome or a `Lost`.
+
+        Raises
+        ------
+        PoolcliError
+            The workers keep dying.
+        """
+        new = iter(tasks)
+        while True:
+            self._fill(new)
+            if self._running:
+                done = self._wait()
+                yield from self._collect(done) if done else self._expire()
+            elif not self._again and not self._suspects:
+                return
+
+    def _fill(self, new: Iterator[Task]) -> None:
+        """Submit as many tasks as there is room for: of suspects only one, and nothing beside it."""
+        while len(self._running) < (1 if self._suspects else self._width):
+            source = self._suspects or self._again
+            task = source.popleft() if source else next(new, None)
+            if task is None:
+                return
+            if self._executor is None:
+                self._executor, self._fresh = self._engine.start(), time.monotonic()
+            try:
+                future = self._executor.submit(self._call, task)
+            except BrokenExecutor:
+                self._again.appendleft(task)
+                if not self._running:  # else the tasks in flight tell
+                    self._renew()
+                return
+            start = max(time.monotonic(), self._fresh + STARTING)
+            self._running[future] = (task, start + self._timeout if self._timeout else float("inf"))
+
+    def _wait(self) -> set[Future[Any]]:
+        """Wait until a task has ended, or one is out of time."""
+        until = min(deadline for _, deadline in self._running.values())
+        left = None if until == float("inf") else max(0.0, until - time.monotonic())
+        return wait(self._running, timeout=left, return_when=FIRST_COMPLETED).done
+
+    def _collect(self, done: set[Future[Any]]) -> Iterator[tuple[Task, Any]]:
+        alone = len(self._running) == 1
+        lost: list[Task] = []
+        for future in done:
+            task, _ = self._running.pop(future)
+            try:
+                outcome = future.result()
+            except BrokenExecutor:
+                lost.append(task)
+            else:
+                self._deaths = 0
+                yield task, outcome
+        if lost:
+            finished, more = self._split(wait(self._running, timeout=GRACE).done)
+            reason = self._renew()
+            yield from finished
+            if alone:
+                yield lost.pop(), Lost(reason or "its worker process died")
+            self._suspects.extend(lost + more)
+
+    def _expire(self) -> Iterator[tuple[Task, Any]]:
+        now = time.monotonic()
+        late = [task for task, deadline in self._running.values() if now >= deadline]
+        if late:
+            finished, rest = self._split({future for future in self._running if future.done()})
+            self._renew()
+            self._deaths = 0  # they were killed
+            self._again.extend(task for task in rest if task not in late)
+            yield from finished
+            for task in late:
+                if task in rest:
+                    yield task, Lost(f"took longer than --timeout {self._timeout:g} s")
+
+    def _split(self, done: set[Future[Any]]) -> tuple[list[tuple[Task, Any]], list[Task]]:
+        """Empty what runs: tasks with their outcomes, and tasks that have none."""
+        finished: list[tuple[Task, Any]] = []
+        rest: list[Task] = []
+        for future, (task, _) in self._running.items():
+            if future in done and not future.cancelled() and future.exception() is None:
+                finished.append((task, future.result()))
+            else:
+                rest.append(task)
+        self._running.clear()
+        return finished, rest
+
+    def _renew(self) -> str:
+        """Let go of the executor; returns what its first worker died of."""
+        reason = self._engine.kill()
+        self.close()
+        self._deaths += 1
+        if self._deaths > MOST_DEATHS:
+            raise PoolcliError(
+                f"{self._deaths} worker processes died one after the other ({reason or 'no reason known'}); "
+                "more memory, or --jobs 0 to see why, is expected"
+            )
+        return reason
+
+    def end(self, grace: float = GRACE) -> list[tuple[Task, Any]]:
+        """Take what ends within `grace` seconds, then end all workers; for a run that is interrupted."""
+        try:
+            finished, _ = self._split(wait(self._running, timeout=grace).done)
+        finally:  # a second Ctrl-C waits for nothing
+            self._running.clear()
+            self._engine.kill()
+            self.close()
+        return finished
+
+    def close(self) -> None:
+        """Let the workers go."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, cancel_futures=True)
+            self._executor = None

@@ -1,0 +1,333 @@
+"""What is known to be done: one line of JSON for every finished file, appended after its result is on the disk.
+
+The folder ``DIR/.poolcli`` holds ``journal.jsonl``; ``begun``, the names of files whose writing may have begun since
+the last orderly end (what is found under such a name is ours, finished or not noted); and ``lock``, which the kernel
+releases when its owner dies, however that happens.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from poolcli.batch.plan import OWN
+from poolcli.errors import OptionError, OutputError
+from poolcli.images.atomic import PART, atomic_write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+try:
+    import fcntl
+except ImportError:  # Windows: two runs on one folder are the user's to avoid
+    fcntl = None  # type: ignore[assignment]
+
+VERSION = 1
+"""Of the journal's form; another one is refused, not guessed at."""
+
+JOURNAL, BEGUN = "journal.jsonl", "begun"
+
+LEAST_OUTDATED = 1000
+"""Outdated lines that are not worth writing the journal anew."""
+
+
+class Making(NamedTuple):
+    """How results are made: with the source, what decides a result's bytes."""
+
+    recipe: str
+    algorithm: int
+    pixels: str
+
+
+class Entry(NamedTuple):
+    """What the last line about a result says, as far as it decides whether there is something to do."""
+
+    offset: int
+    done: bool
+    source: str
+    size: int | None
+    mtime_ns: int | None
+    making: Making
+    bytes: int | None
+    figure: str | None
+    figure_bytes: int | None
+
+
+class Known:
+    """What a journal says.
+
+    Attributes
+    ----------
+    header : dict
+        The last one: the recipe of the results, and what else decides their pixels; empty without a journal.
+    entries : dict of str to Entry
+        By the result's name below DIR.
+    ours : set of str
+        Names of all files that were ever made here, so that they may be made again.
+    """
+
+    def __init__(self) -> None:
+        self.header: dict[str, Any] = {}
+        self.entries: dict[str, Entry] = {}
+        self.ours: set[str] = set()
+        self.outdated = 0
+
+    def learn(self, record: Mapping[str, Any] | None, offset: int) -> None:
+        """Take in a line.
+
+        Raises
+        ------
+        OptionError
+            It begins a journal of another form.
+        """
+        if record is None:
+            self.outdated += 1
+        elif "journal" in record:
+            if record["journal"] != VERSION:
+                raise OptionError(
+                    f"its journal has the form {record['journal']!r} of poolcli {record.get('poolcli')!r}; "
+                    f"{VERSION} is read, another folder is expected"
+                )
+            self.outdated += bool(self.header)
+            self.header = dict(record)
+        elif "ours" in record:
+            self.ours.add(str(record["ours"]))
+        else:
+            result = str(record.get("result"))
+            self.outdated += result in self.entries
+            entry = self.entries[result] = _entry(record, offset)
+            if entry.done:
+                self.ours.update(filter(None, (result, entry.figure)))
+
+
+class Journal:
+    """The journal of one folder of results, locked while it is open.
+
+    Parameters
+    ----------
+    folder : path
+        DIR; made when missing.
+
+    Raises
+    ------
+    OptionError
+        Another run is at work on the folder, or the journal is of another form.
+    OutputError
+        The folder cannot be made or written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, Journal(folder) as journal:
+    ...     journal.add(line_of({"result": "a.png", "status": "failed", "error": "no picture"}))
+    ...     journal.known.entries["a.png"].done, journal.record("a.png")["error"]
+    (False, 'no picture')
+    """
+
+    def __init__(self, folder: str) -> None:
+        own = os.path.join(folder, OWN)
+        self._path = os.path.join(own, JOURNAL)
+        self.known = Known()
+        with _refusals():
+            os.makedirs(own, exist_ok=True)
+            self._lock = os.open(os.path.join(own, "lock"), os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            with _refusals():
+                _take(self._lock)
+                self._file = open(self._path, "a+b", buffering=0)  # noqa: SIM115 - they stay open
+                self._begun = open(os.path.join(own, BEGUN), "a+b", buffering=0)  # noqa: SIM115
+                self._load()
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._file.close()
+        self._begun.close()
+        os.close(self._lock)
+
+    def _load(self) -> None:
+        """Read all whole lines, cut off a torn one, and write the journal anew when most of it is outdated."""
+        self._size = 0
+        for offset, line in _lines(self._file):
+            self._size = offset + len(line)
+            self.known.learn(_parsed(line), offset)
+        self._file.truncate(self._size)
+        self._begun.seek(0)
+        self.known.ours.update(_names(self._begun))
+        if self.known.outdated > max(LEAST_OUTDATED, len(self.known.entries)):
+            self._compact()
+
+    def _compact(self) -> None:
+        def write(file: Any) -> None:
+            for record in (self.known.header, *({"ours": name} for name in sorted(self.known.ours))):
+                file.write(line_of(record))
+            for result, entry in self.known.entries.items():
+                moved[result] = entry._replace(offset=file.tell())
+                file.write(self._line_at(entry.offset))
+
+        moved: dict[str, Entry] = {}
+        atomic_write(self._path, write, force=True)
+        self._file.close()
+        self._file = open(self._path, "a+b", buffering=0)  # noqa: SIM115
+        self._size = self._file.seek(0, os.SEEK_END)
+        self.known.entries = moved
+
+    def add(self, line: bytes) -> None:
+        """Append a line.
+
+        Raises
+        ------
+        OutputError
+            The disk is full; nothing of the line is left.
+        """
+        try:
+            with _refusals():
+                _write_all(self._file, line)
+        except OutputError:
+            with suppress(OSError):
+                self._file.truncate(self._size)
+            raise
+        self.known.learn(json.loads(line), self._size)
+        self._size += len(line)
+
+    def record(self, result: str) -> dict[str, Any]:
+        """All that the last line about a result says."""
+        found: dict[str, Any] = json.loads(self._line_at(self.known.entries[result].offset))
+        return found
+
+    def _line_at(self, offset: int) -> bytes:
+        with open(self._file.fileno(), "rb", closefd=False) as file:
+            file.seek(offset)
+            return file.readline()
+
+    def begin(self, names: Iterable[str]) -> None:
+        """Note that files of these names may be written from now on.
+
+        Raises
+        ------
+        OutputError
+            The disk is full.
+        """
+        new = [name for name in names if name not in self.known.ours]
+        with _refusals():
+            _write_all(self._begun, b"".join(os.fsencode(name) + b"\0" for name in new))
+
+    def settle(self) -> None:
+        """Forget what has begun: all of it has come to an end that is noted. Makes the journal survive a crash."""
+        with suppress(OSError):  # of a full disk: it was written, and more cannot be done
+            os.fsync(self._file.fileno())
+            self._begun.truncate(0)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(error.strerror or str(error), error.errno) from None
+
+
+def _take(lock: int) -> None:
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OptionError("another run is at work on this folder; its end, or another folder, is expected") from None
+    except OSError:  # a file system without locks: the user's to watch, as on Windows
+        pass
+
+
+def _write_all(file: Any, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:  # a disk that is nearly full takes a part, and refuses the rest
+        rest = rest[file.write(rest) :]
+
+
+def _lines(file: Any) -> Iterator[tuple[int, bytes]]:
+    """Yield the whole lines and where they begin."""
+    offset = 0
+    with open(file.fileno(), "rb", closefd=False) as buffered:
+        buffered.seek(0)
+        for line in buffered:
+            if not line.endswith(b"\n"):
+                return
+            yield offset, line
+            offset += len(line)
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """A line as a record; None for what is none: a disk or a hand that spoilt a line costs that line."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) and {"journal", "ours", "result"} & record.keys() else None
+
+
+def _entry(record: Mapping[str, Any], offset: int) -> Entry:
+    def number(key: str) -> int | None:
+        value = record.get(key)
+        return value if isinstance(value, int) else None
+
+    figure = record.get("figure")
+    making = Making(
+        sys.intern(str(record.get("recipe"))), number("algorithm") or 0, sys.intern(str(record.get("pixels")))
+    )
+    return Entry(
+        offset,
+        record.get("status") == "done",
+        str(record.get("source", "")),
+        number("size"),
+        number("mtime_ns"),
+        making,
+        number("bytes"),
+        figure if isinstance(figure, str) else None,
+        number("figure_bytes"),
+    )
+
+
+def line_of(record: Mapping[str, Any]) -> bytes:
+    """A record as a line of ASCII: bytes of names that are no UTF-8 are escaped as lone surrogates, and so come back."""
+    return (json.dumps(record, separators=(",", ":")) + "\n").encode()
+
+
+def read(folder: str) -> Known:
+    """What a folder's journal says, without its lock: for looking only."""
+    known = Known()
+    with suppress(FileNotFoundError), open(os.path.join(folder, OWN, JOURNAL), "rb") as file:
+        for offset, line in _lines(file):
+            known.learn(_parsed(line), offset)
+    with suppress(FileNotFoundError), open(os.path.join(folder, OWN, BEGUN), "rb") as file:
+        known.ours.update(_names(file))
+    return known
+
+
+def _names(file: Any) -> Iterator[str]:
+    """Names in the list of files that were begun; a torn one was not."""
+    return map(os.fsdecode, file.read().split(b"\0")[:-1])
+
+
+def sweep(folders: Iterable[str]) -> int:
+    """Remove what killed runs have left half-written in these folders; returns how many files that were."""
+    swept = 0
+    for folder in folders:
+        with suppress(OSError), os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if re.fullmatch(PART, entry.name, re.DOTALL)]
+            for name in names:
+                with suppress(OSError):
+                    os.unlink(os.path.join(folder, name))
+                    swept += 1
+    return swept

@@ -1,0 +1,260 @@
+"""The plan of a batch: which files are done, and under which names, before anything is read or written.
+
+Nothing is decided while files are being made: two sources that would write one file, a result that is a source, a
+name that leads out of the folder are refused here, with both names.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import unicodedata
+from dataclasses import dataclass, field
+from fnmatch import translate
+from re import IGNORECASE
+from re import compile as compile_pattern
+from typing import TYPE_CHECKING, NamedTuple
+
+from poolcli.batch.names import FIGURE, Template
+from poolcli.errors import OptionError
+from poolcli.images.opening import SUFFIXES, display_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+OWN = ".poolcli"
+"""The folder inside DIR that holds the journal; a folder that has one holds results."""
+
+
+class Stamp(NamedTuple):
+    """What tells one state of a file from another, and one file from another."""
+
+    size: int
+    mtime_ns: int
+    device: int
+    inode: int
+
+
+class Source(NamedTuple):
+    """A file to be done: its path, its name below the folder it was found in, and its state when found."""
+
+    path: str
+    name: str
+    stamp: Stamp | None
+
+
+class Item(NamedTuple):
+    """A source and what is made of it; `result` and `figure` are paths below DIR."""
+
+    source: Source
+    result: str
+    figure: str | None
+
+
+@dataclass
+class Found:
+    """What the inputs hold: files, places that could not be looked into, and how many were left out and why."""
+
+    sources: list[Source] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def leave(self, why: str) -> None:
+        """Count something that is left out."""
+        self.left_out[why] = self.left_out.get(why, 0) + 1
+
+
+def find(
+    inputs: Sequence[str],
+    output: str,
+    *,
+    recursive: bool = False,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> Found:
+    """Find the files of a batch.
+
+    Parameters
+    ----------
+    inputs : sequence of path
+        Files, taken as they are, and folders, of which the files that look like pictures are taken. Links to folders
+        below them are not followed, so that no loop is; hidden files and folders of results are left out.
+    output : path
+        The folder of the results; left out where it lies inside an input.
+    recursive : bool
+        Whether folders inside folders are searched.
+    include, exclude : sequence of str
+        Shell patterns, compared without regard to case, with the name or, if they have a slash, with the path below
+        the input. `include` replaces the look at suffixes.
+
+    Returns
+    -------
+    Found
+        Sorted by name, every file once.
+
+    Raises
+    ------
+    OptionError
+        An input that is the output folder itself.
+    """
+    found = Found()
+    wanted, unwanted = _matcher(include), _matcher(exclude)
+    own = _status(output)
+
+    def consider(path: str, name: str, *, named: bool) -> None:
+        if exclude and unwanted(name):
+            found.leave("excluded")
+        elif include and not wanted(name):
+            found.leave("not included")
+        elif not named and not include and not name.lower().endswith(SUFFIXES):
+            found.leave("no picture by its suffix")
+        else:
+            found.sources.append(Source(path, name, stamp_of(path)))
+
+    for path in inputs:
+        status = _status(path)
+        if status is None or not stat.S_ISDIR(status.st_mode):
+            consider(path, os.path.basename(path), named=True)
+        elif own is not None and os.path.samestat(own, status):
+            raise OptionError(
+                f"{display_name(path)}: the folder of the results is an input; another folder for -o is expected"
+            )
+        else:
+            for where, name in _walk(path, own, found, recursive=recursive):
+                consider(where, name, named=False)
+    once: dict[str, Source] = {}
+    for source in found.sources:
+        once.setdefault(os.path.abspath(source.path), source)
+    found.sources = sorted(once.values(), key=lambda source: (os.fsencode(source.name), os.fsencode(source.path)))
+    return found
+
+
+def _walk(top: str, own: os.stat_result | None, found: Found, *, recursive: bool) -> Iterator[tuple[str, str]]:
+    """Yield path and name of every file; the folders still to be searched are a list, since they may lie deep."""
+    folders = [(top, "")]
+    while folders:
+        folder, below = folders.pop()
+        try:
+            with os.scandir(folder) as entries:
+                inside = list(entries)
+        except OSError as error:
+            found.problems.append((folder, error.strerror or str(error)))
+            continue
+        for entry in inside:
+            name = f"{below}{entry.name}"
+            if entry.name.startswith("."):
+                found.leave("hidden")
+            elif entry.is_dir(follow_symlinks=False):
+                if not recursive:
+                    found.leave("folders, --recursive takes them")
+                elif _holds_results(entry.path, own):
+                    found.leave("folders of results")
+                else:
+                    folders.append((entry.path, f"{name}/"))
+            elif _leads_to_folder(entry):
+                found.leave("links to folders")
+            else:
+                yield entry.path, name
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself: whoever opens it says so
+        return False
+
+
+def _holds_results(folder: str, own: os.stat_result | None) -> bool:
+    status = _status(folder)
+    if own is not None and status is not None and os.path.samestat(status, own):
+        return True
+    return os.path.isdir(os.path.join(folder, OWN))
+
+
+def _matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
+    alone = [compile_pattern(translate(p), IGNORECASE) for p in patterns if "/" not in p]
+    paths = [compile_pattern(translate(p), IGNORECASE) for p in patterns if "/" in p]
+
+    def matches(name: str) -> bool:
+        last = os.path.basename(name)
+        return any(p.match(last) for p in alone) or any(p.match(name) for p in paths)
+
+    return matches
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except (OSError, ValueError):  # whoever opens it says why
+        return None
+
+
+def stamp_of(path: str) -> Stamp | None:
+    """The state of a file now; None when it cannot be looked at."""
+    status = _status(path)
+    return status and Stamp(status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino)
+
+
+def assign(sources: Sequence[Source], output: str, template: Template, *, figures: bool) -> list[Item]:
+    """Give every source the names of its result and figure.
+
+    Raises
+    ------
+    OptionError
+        Two sources would write one file, as file systems that ignore case or Unicode's forms see it; a result would
+        replace a source, or lie outside `output`.
+    """
+    figure = Template(FIGURE)
+    items: list[Item] = []
+    taken: dict[str, tuple[Source, str]] = {}
+    clashes: list[str] = []
+    for index, source in enumerate(sources, 1):
+        folder = os.path.dirname(source.name)
+        result = os.path.join(folder, template.result_name(source.path, index))
+        drawn = os.path.join(folder, figure.name(source.path, index)) if figures else None
+        items.append(Item(source, result, drawn))
+        for path in filter(None, (result, drawn)):
+            key = unicodedata.normalize("NFC", path).casefold()
+            other, first = taken.setdefault(key, (source, path))
+            if other is not source or first is not path:
+                clashes.append(_clash(other, first, source, path, output, figure=path is drawn))
+    if clashes:
+        more = f" (and {len(clashes) - 1} more)" if len(clashes) > 1 else ""
+        raise OptionError(f"{clashes[0]}{more}")
+    _check_places(items, output)
+    return items
+
+
+def _clash(first: Source, one: str, second: Source, other: str, output: str, *, figure: bool) -> str:
+    target = display_name(os.path.join(output, other))
+    if first is second:
+        return (
+            f"{display_name(first.path)}: its result and its figure would both be {target}; another --name is expected"
+        )
+    like = "" if one == other else f", which is {display_name(one)} where case or accents are not told apart"
+    hint = "--no-figure" if figure else "--name '{name}.pooled.png' or '{parent}-{stem}.png'"
+    return (
+        f"{display_name(first.path)} and {display_name(second.path)} would both write {target}{like}; "
+        f"{hint} keeps them apart"
+    )
+
+
+def _check_places(items: Sequence[Item], output: str) -> None:
+    """Refuse results outside the folder, through links, and results that are sources."""
+    inside = os.path.realpath(output)
+    for folder in {os.path.dirname(item.result) for item in items}:
+        real = os.path.realpath(os.path.join(output, folder))
+        if os.path.commonpath([inside, real]) != inside:
+            raise OptionError(
+                f"{display_name(os.path.join(output, folder))}: leads out of {display_name(output)}; a folder inside it expected"
+            )
+    sources = {source.stamp[2:]: source for source, *_ in items if source.stamp}
+    for item in items:
+        for path in filter(None, (item.result, item.figure)):
+            stamp = stamp_of(os.path.join(output, path))
+            other = sources.get(stamp[2:]) if stamp else None
+            if other is not None:
+                raise OptionError(
+                    f"{display_name(item.source.path)}: its result would replace {display_name(other.path)}, "
+                    "which is an input; another folder or --name is expected"
+                )

@@ -1,0 +1,130 @@
+"""Worker processes: made by a server that has imported what they need, deaf to Ctrl-C, gone when their parent is."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
+from typing import TYPE_CHECKING, Any
+
+from poolcli.images.quiet import silent_stderr
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Executor, Future
+    from multiprocessing.process import BaseProcess
+
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_JOIN = 0.5
+
+
+class Processes:
+    """An engine (`crew.Engine`) of worker processes.
+
+    Parameters
+    ----------
+    jobs : int
+        How many.
+    max_memory : int, optional
+        Bytes that each may have.
+    preload : sequence of str
+        Modules to be imported once, for all of them.
+    """
+
+    def __init__(self, jobs: int, max_memory: int | None = None, preload: tuple[str, ...] = ()) -> None:
+        self.jobs = jobs
+        self._max_memory = max_memory
+        # fork alone would copy the locks of threads that do not exist in the child.
+        method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+        self._context: Any = multiprocessing.get_context(method)
+        if method == "forkserver":
+            self._context.set_forkserver_preload(list(preload))
+        self._known: set[BaseProcess] = set()
+
+    def start(self) -> Executor:
+        """Make a pool; its processes begin when tasks are submitted."""
+        for name in _THREADS:  # read when numpy is loaded
+            os.environ[name] = "1"
+        if sys.platform != "win32":
+            resource_tracker.ensure_running()  # which would let SIGINT through again, had it still to be started
+        self._known.clear()
+        return _Pool(self._known, self.jobs, self._context, (self._max_memory,))
+
+    def kill(self) -> str:
+        """End all workers at once; tells of what kind of death the first dead one died."""
+        deaths = [code for process in self._known if (code := process.exitcode) not in (None, 0, -signal.SIGTERM)]
+        for process in self._known:
+            with suppress(Exception):  # it is gone already
+                process.kill()
+        for process in self._known:
+            with suppress(Exception):
+                process.join(_JOIN)
+        return _death(deaths[0]) if deaths else ""
+
+
+class _Pool(ProcessPoolExecutor):
+    """A process pool that keeps SIGINT from its workers, and remembers them."""
+
+    def __init__(self, known: set[BaseProcess], jobs: int, context: Any, arguments: tuple[Any, ...]) -> None:
+        super().__init__(jobs, mp_context=context, initializer=_begin, initargs=arguments)
+        self._jobs, self._known = jobs, known
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if len(self._known) == self._jobs:
+            return super().submit(fn, *args, **kwargs)
+        with _quiet_birth():
+            future = super().submit(fn, *args, **kwargs)
+        self._known.update(multiprocessing.active_children())
+        return future
+
+
+@contextmanager
+def _quiet_birth() -> Iterator[None]:
+    """Let processes begin with SIGINT blocked, as Ctrl-C is the parent's to handle, and with no stderr.
+
+    What they would write there, Python's words on a pool that went away or a C library's on a damaged file, has no
+    picture's name; what is wrong with a picture is told by its outcome.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if hasattr(signal, "pthread_sigmask") else None
+    try:
+        with silent_stderr():
+            yield
+    finally:
+        if before is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin(max_memory: int | None) -> None:
+    """Prepare a worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where signals cannot be blocked
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if max_memory is not None:
+        import resource
+
+        # What a process has for itself: address space that is only reserved does not count where the system can tell.
+        limit = resource.RLIMIT_DATA if sys.platform == "linux" else resource.RLIMIT_AS
+        _, hard = resource.getrlimit(limit)
+        most = max_memory if hard == resource.RLIM_INFINITY else min(max_memory, hard)
+        resource.setrlimit(limit, (most, most))
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed tells nobody, and its workers would wait for tasks for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _death(code: int) -> str:
+    if code >= 0:
+        return f"its worker process ended with exit code {code}"
+    with suppress(ValueError):
+        name = signal.Signals(-code).name
+        return f"its worker process died of {name}" + (", perhaps out of memory" if name == "SIGKILL" else "")
+    return f"its worker process died of signal {-code}"

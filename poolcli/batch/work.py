@@ -1,0 +1,121 @@
+"""The work on one picture, from its file to its result and figure: what a worker does."""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from poolcli.batch.journal import Making, line_of
+from poolcli.batch.plan import stamp_of
+from poolcli.errors import OutputError, PoolcliError
+from poolcli.figures import PANEL
+from poolcli.images.atomic import NO_ROOM, atomic_write
+from poolcli.images.read import read
+from poolcli.images.write import format_of
+from poolcli.pipeline import engine
+from poolcli.pipeline.record import carried_text, encoded, input_record, map_record
+
+if TYPE_CHECKING:
+    from poolcli.images.pixels import Scale
+    from poolcli.images.read import Picture
+    from poolcli.pipeline.recipe import Recipe
+    from poolcli.pipeline.result import Result
+
+
+class Settings(NamedTuple):
+    """What is the same for all pictures of a batch; compared by value, and small when sent."""
+
+    recipe: Recipe
+    scale: Scale = "clip"
+    depth: int | str = "auto"
+    max_pixels: int | None = None
+
+    @property
+    def making(self) -> Making:
+        """How results are made with these settings."""
+        return Making(self.recipe.hash, engine.ALGORITHM, f"{self.scale} {self.depth}")
+
+
+class Task(NamedTuple):
+    """One picture: where it is, the name of its result below DIR, where that goes, and the figure's name if there is one.
+
+    `replace` says that what may exist under these names is ours to replace.
+    """
+
+    source: str
+    result: str
+    folder: str
+    figure: str | None
+    replace: bool
+
+
+class Outcome(NamedTuple):
+    """What became of a task: its line for the journal, and why it failed if it did.
+
+    `stop` is set where the next one would fail in the same way: the disk is full.
+    """
+
+    line: bytes
+    error: str = ""
+    stop: bool = False
+
+
+def do(settings: Settings, task: Task) -> Outcome:
+    """Do one picture; whatever is wrong with it is told, not raised."""
+    begun = time.perf_counter()
+    stamp = stamp_of(task.source)  # before it is read: a file that changes meanwhile will be found changed
+    making = _making(settings)
+    record: dict[str, Any] = {
+        "result": task.result,
+        "source": os.path.abspath(task.source),
+        "size": stamp and stamp.size,
+        "mtime_ns": stamp and stamp.mtime_ns,
+        **making._asdict(),
+    }
+    error, stop = "", False
+    try:
+        record |= _made(settings, task)
+    except MemoryError:
+        error = "not enough memory; a smaller picture is expected"
+    except OutputError as problem:
+        error, stop = str(problem), problem.errno in NO_ROOM
+    except PoolcliError as problem:
+        error = str(problem)
+    except Exception as problem:  # noqa: BLE001 - a mistake of ours costs this picture, not the others
+        error = f"{type(problem).__name__}: {problem}; this should not happen, poolcli run -vv shows where"
+    record |= {"status": "failed", "error": error} if error else {"status": "done"}
+    record["seconds"] = round(time.perf_counter() - begun, 4)
+    return Outcome(line_of(record), error, stop)
+
+
+_making = lru_cache(maxsize=1)(lambda settings: settings.making)
+
+
+def _made(settings: Settings, task: Task) -> dict[str, Any]:
+    """Make the result and the figure, write them, and tell of them; everything is encoded before anything is written."""
+    recipe = settings.recipe
+    picture = read(task.source, **engine.reading(recipe, settings.max_pixels))
+    result = engine.execute(picture, recipe, threads=1, panel=PANEL if task.figure else 0)
+    carried = carried_text(recipe, result.source)
+    data = encoded(result, format_of(task.result), scale=settings.scale, depth=settings.depth, carried=carried)
+    drawn = _drawn(result) if task.figure else b""
+    atomic_write(os.path.join(task.folder, task.result), data, force=task.replace)
+    if task.figure:
+        atomic_write(os.path.join(task.folder, task.figure), drawn, force=task.replace)
+    sizes = {"bytes": len(data), "figure": task.figure, "figure_bytes": len(drawn) if task.figure else None}
+    return {**sizes, **_told(result, picture)}
+
+
+def _drawn(result: Result) -> bytes:
+    from poolcli.figures.comparison import render
+
+    return render(result)
+
+
+def _told(result: Result, picture: Picture) -> dict[str, Any]:
+    return {
+        "input": input_record(result, picture),
+        "stages": [{"name": stage.name, **map_record(stage)} for stage in result.stages],
+    }

@@ -1,0 +1,162 @@
+"""What a batch tells: the plan, the progress while it works, one summary at the end, one object for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from poolcli import __version__
+from poolcli.batch.batch import DONE, FAILED, LEFT, SKIPPED, check_recipe, decide
+from poolcli.batch.journal import read
+from poolcli.cli import group
+from poolcli.cli.console import tell, write_json, write_stdout
+from poolcli.cli.outputs import to_stdout
+from poolcli.errors import PoolcliError
+from poolcli.images.opening import display_name
+from poolcli.pipeline.engine import preview
+from poolcli.pipeline.record import plain_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from poolcli.batch.batch import Batch
+    from poolcli.batch.plan import Found, Item
+    from poolcli.batch.work import Settings, Task
+    from poolcli.cli.console import Console
+
+_OFTEN = 0.1
+"""Seconds between two looks of the progress bar."""
+
+
+def found(found: Found, items: Sequence[Item], console: Console) -> None:
+    """Tell what was left out, and what could not be looked into."""
+    for path, reason in found.problems:
+        tell(f"{display_name(path)}: {reason}")
+    if found.left_out:
+        console.say("left out: " + ", ".join(f"{count} {why}" for why, count in sorted(found.left_out.items())))
+    if not items:
+        console.say("no pictures found")
+
+
+def dry_run(items: Sequence[Item], settings: Settings, options: dict[str, Any]) -> int:
+    """Print the plan: every picture and its result with their sizes, and what is done already; returns the exit code."""
+    folder, force = options["output"], options["force"]
+    known = read(folder)
+    check_recipe(known, settings, force=force)
+    rows: list[dict[str, Any]] = []
+    code = group.DONE
+    for item in items:
+        task, refusal = decide(item, known, folder, settings, force=force)
+        row: dict[str, Any] = {
+            "source": plain_name(item.source.path),
+            "result": plain_name(os.path.join(folder, item.result)),
+            "figure": plain_name(os.path.join(folder, item.figure)) if item.figure else None,
+            "status": LEFT if task else FAILED if refusal else SKIPPED,
+        }
+        try:
+            row["size"], row["result_size"] = preview(item.source.path, settings.recipe, settings.max_pixels)
+        except PoolcliError as error:
+            row["status"], refusal = FAILED, refusal or str(error)
+        row["error"] = refusal or None
+        if refusal:
+            code = group.FAILED
+            tell(f"{display_name(item.source.path)}: {refusal}")
+        elif not options["as_json"]:
+            _print_plan(item, row, folder)
+        if options["as_json"]:
+            rows.append(row)
+    if options["as_json"]:
+        to_stdout(write_json, {**_head(settings), "output": plain_name(folder), "plan": rows})
+    return code
+
+
+def _print_plan(item: Item, row: dict[str, Any], folder: str) -> None:
+    height, width = row["size"]
+    rows, cols = row["result_size"]
+    made = display_name(os.path.join(folder, item.result))
+    before = ", done before" if row["status"] == SKIPPED else ""
+    line = f"{display_name(item.source.path)} {height}x{width} -> {made} {rows}x{cols}{before}\n"
+    to_stdout(write_stdout, line.encode(errors="backslashreplace"))
+
+
+def _head(settings: Settings) -> dict[str, Any]:
+    return {
+        "poolcli": __version__,
+        "recipe": settings.recipe.to_dict(),
+        "recipe_hash": settings.making.recipe,
+        "algorithm": settings.making.algorithm,
+    }
+
+
+@contextmanager
+def progress(batch: Batch, console: Console) -> Iterator[Callable[[Task, str], None]]:
+    """Show on a terminal how far the batch is, how fast, and how many failed; with -v a line per picture instead."""
+    if console.verbose:
+        yield _line
+        return
+    shown = not console.quiet and bool(batch.todo) and sys.stderr is not None and sys.stderr.isatty()
+    start = last = time.monotonic()
+    waiting = 0
+
+    def state(_: Any) -> str:
+        seconds = max(time.monotonic() - start, 1e-6)
+        rate = batch.count_finished / seconds
+        failed = f", {len(batch.errors)} failed" if batch.errors else ""
+        return f"{rate:.{0 if rate >= 10 else 1}f}/s{failed}"
+
+    with click.progressbar(
+        length=len(batch.todo), file=sys.stderr, hidden=not shown, show_pos=True, show_eta=True, item_show_func=state
+    ) as bar:
+
+        def told(task: Task, error: str) -> None:
+            nonlocal waiting, last
+            waiting += 1
+            if time.monotonic() - last >= _OFTEN:
+                last = time.monotonic()
+                bar.update(waiting)
+                waiting = 0
+
+        try:
+            yield told
+        finally:
+            bar.update(waiting)
+
+
+def _line(task: Task, error: str) -> None:
+    target = display_name(os.path.join(task.folder, task.result))
+    tell(f"{display_name(task.source)}: {error or target}")
+
+
+def end(batch: Batch, console: Console, seconds: float) -> None:
+    """List the failures, and tell in one line what has become of all pictures."""
+    if not console.verbose:
+        for item in batch.items:
+            if error := batch.errors.get(item.result):
+                tell(f"{display_name(item.source.path)}: {error}")
+    done, left = batch.count(DONE), batch.count(LEFT)
+    words = f"{done} done, {batch.count(SKIPPED)} skipped as done before, {batch.count(FAILED)} failed"
+    rate = f" ({done / seconds:.{0 if done >= 10 * seconds else 1}f}/s)" if done else ""
+    console.say(f"{words} in {seconds:.1f} s{rate}")
+    if left:
+        tell(f"stopped: {batch.stopped or 'interrupted'}; {left} left, the same command goes on with them")
+
+
+def as_json(batch: Batch, settings: Settings, seconds: float) -> None:
+    """Print one object, row by row: there may be more rows than memory."""
+    head = json.dumps(_head(settings) | {"output": plain_name(batch.folder)})
+    counts = {state: batch.count(state) for state in (DONE, SKIPPED, FAILED, LEFT)}
+    tail = {"counts": counts, "stopped": batch.stopped or None, "seconds": round(seconds, 4)}
+
+    def lines(_: Any) -> None:
+        write_stdout(f'{head[:-1]},\n"results": [\n'.encode())
+        for number, row in enumerate(batch.rows()):
+            write_stdout(f"{',' if number else ''}{json.dumps(row)}\n".encode())
+        write_stdout(f"],\n{json.dumps(tail)[1:]}\n".encode())
+
+    to_stdout(lines, None)
