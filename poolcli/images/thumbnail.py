@@ -129,9 +129,8 @@ def _colors(array: NDArray[Any], background: tuple[int, int, int]) -> NDArray[An
     """Gray or RGB from an array of any number of channels."""
     if array.ndim == 3 and array.shape[2] == 4:
         colors = np.empty((*array.shape[:2], 3), array.dtype)
-        with np.errstate(all="ignore"):  # of floats that overflow; what is not finite becomes 0 later
-            for rows in row_chunks(array.shape[0]):
-                colors[rows] = over(array[rows], background)
+        for rows in row_chunks(array.shape[0]):
+            colors[rows] = over(array[rows], background)
         return colors
     return array if array.ndim == 2 or array.shape[2] == 3 else array[..., 0]
 

@@ -24,7 +24,7 @@ from poolcli.images.contact import (
     sheet_format,
 )
 from poolcli.images.lettering import drawable, font, shorten, width, wrap
-from poolcli.images.tiles import INK, PALE, WRONG
+from poolcli.images.tiles import INK, PALE, QUIET, WRONG
 
 ROOT = Path(__file__).parents[2]
 NASTY = [
@@ -159,6 +159,16 @@ def test_names_titles_sizes_and_page_numbers_are_drawn():
     assert len(reopened(page([Tile("name", tile.input, tile.result, detail="1x1")], ""))) > len(named)
 
 
+@pytest.mark.parametrize(("result", "ink"), [(color(0, 200, 0), QUIET), (None, WRONG)])
+def test_a_mark_between_input_and_result_tells_success_from_failure(result, ink):
+    sheet = reopened(page([Tile("", color(0, 0, 200), result)], ""))
+    top, bottom, _, right = where(sheet, (0, 0, 200))
+    between = sheet[top : bottom + 1, right + 2 : right + 28]
+    rows, columns = np.nonzero((between == ink).all(-1))
+    assert abs(rows.mean() - between.shape[0] / 2) < 4
+    assert abs(columns.mean() - between.shape[1] / 2) < 4
+
+
 def test_a_long_name_stays_under_its_pair():
     tiles = [Tile("i" * 3 + "W" * 300, color(0, 0, 200), color(0, 200, 0))] * 4
     sheet = reopened(page(tiles, ""))
@@ -258,7 +268,7 @@ def test_shortened_lines_fit_and_keep_their_ends():
                 short = shorten(drawable(text), face, room, middle=middle)
                 assert width(short, face) <= room
                 assert "…" in short
-                assert width(short, face) > room - 40, "no more than needed is left out"
+                assert width(short, face) > room - 16, "no more than needed is left out"
     assert shorten("photograph-" * 30 + "0001.jpeg", face, 130, middle=True) == "photogra…001.jpeg"
     assert shorten("short.jpg", face, 348) == "short.jpg"
 

@@ -134,6 +134,20 @@ def test_any_number_of_channels_is_shown(channels, shape):
     np.testing.assert_allclose(small, 255 * (values[..., :3] if shape else values[..., 0]), atol=0.51)
 
 
+def test_a_large_input_is_smooth():
+    stripes = np.zeros((320, 480), np.uint8)
+    stripes[:, ::2] = 200
+    thumbnail = input_thumbnail(io.BytesIO(saved(Image.fromarray(stripes), "PNG")))
+    assert thumbnail.shape == (107, 160)
+    np.testing.assert_allclose(thumbnail[:, 3:-3], 100, atol=12)  # every third pixel would be 0 or 200
+
+
+def test_cielab_shows_its_lightness():
+    lab = Image.fromarray(np.random.default_rng(0).integers(0, 256, (5, 8, 3), np.uint8), "LAB")
+    data = saved(lab, "TIFF")
+    np.testing.assert_array_equal(cells(input_thumbnail(io.BytesIO(data)), 20), np.asarray(lab)[..., 0])
+
+
 def test_transparent_pixels_show_the_background():
     data = saved(Image.new("RGBA", (2, 2), (9, 9, 9, 0)), "PNG")
     assert set(map(tuple, input_thumbnail(io.BytesIO(data), "orange").reshape(-1, 3))) == {(255, 165, 0)}
