@@ -15,6 +15,7 @@ from PIL import ImageFont
 from poolcli.images.opening import printable
 
 _LONGEST = 2000  # characters; Pillow refuses a million
+_PLAIN = {"→": "->", "×": "x", "…": "..."}  # our own signs, in a font without them
 _KINDS = {
     "R": "r",
     "AL": "r",
@@ -79,13 +80,15 @@ def drawable(text: str) -> str:
     text = printable(text[:_LONGEST])
     if text.isascii():
         return text
-    text = "".join(
-        c if c == " " or (c.isprintable() and covers(c)) else c.encode("unicode_escape").decode("ascii") for c in text
-    )
+    text = "".join(c if c == " " or (c.isprintable() and covers(c)) else _escape(c) for c in text)
     kinds = "".join(_KINDS.get(unicodedata.bidirectional(c), "l") for c in text)
     for run in re.finditer("r([rn]*r)?", kinds):
         text = text[: run.start()] + text[run.start() : run.end()][::-1] + text[run.end() :]
     return text
+
+
+def _escape(character: str) -> str:
+    return _PLAIN.get(character) or character.encode("unicode_escape").decode("ascii")
 
 
 def shorten(text: str, face: ImageFont.FreeTypeFont, room: int, *, middle: bool = False) -> str:

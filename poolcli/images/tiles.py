@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw
 
-from poolcli.images.lettering import covers, drawable, font, shorten, width, wrap
+from poolcli.images.lettering import drawable, font, shorten, width, wrap
 from poolcli.images.thumbnail import TILE
 
 if TYPE_CHECKING:
@@ -143,14 +143,14 @@ def _put(sheet: Image.Image, pen: ImageDraw.ImageDraw, tile: Tile, x: int, under
         pen.rectangle((left - TILE - 1, top - 1, left, top + EMPTY), PALE, RULE)
     if tile.result is not None:
         _picture(sheet, pen, tile.result, right, middle)
-        mark, color = "→" if covers("→") else ">", QUIET
+        mark, color = "→", QUIET
     else:
-        mark, color = "×" if covers("×") else "x", WRONG
+        mark, color = "×", WRONG
         lines = wrap(drawable(tile.reason), font(SMALL), REASON_ROOM, REASON_LINES)
         first = middle - len(lines) * REASON_LINE // 2 + 12
         for i, line in enumerate(lines):
             pen.text((right, first + i * REASON_LINE), line, WRONG, font(SMALL), "ls")
-    pen.text((axis, middle + 5), mark, color, font(BODY), "ms")
+    pen.text((axis, middle + 5), drawable(mark), color, font(BODY), "ms")
     for i, (text, color) in enumerate(((tile.label, INK), (tile.detail, QUIET))):
         line = shorten(drawable(text), font(BODY), pair, middle=not i)
         pen.text((axis, under + LINE * (i + 1)), line, color, font(BODY), "ms")

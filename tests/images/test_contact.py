@@ -312,6 +312,7 @@ def test_without_matplotlibs_font_pillows_own_is_used(monkeypatch, tmp_path, tro
             (folder / name).write_bytes(b"no font")
     monkeypatch.setattr(lettering, "find_spec", find_spec)
     assert "DejaVu" not in lettering.font(13).getname()[0]
+    assert drawable("1x1 → 2x2 é") == "1x1 -> 2x2 \\xe9"
     tiles = [Tile(text, color(0, 0, 200), color(0, 200, 0), detail="1x1 → 1x1") for text in NASTY]
     sheet = reopened(page([*tiles, Tile("a", None, None, "reason " * 40)], "title"))
     assert (sheet == INK).all(-1).any()
