@@ -138,7 +138,7 @@ def to_gray(array: NDArray[Any], background: tuple[int, int, int]) -> NDArray[An
         return array[..., 0]
     gray = np.empty(array.shape[:2], array.dtype)
     for rows in row_chunks(array.shape[0]):
-        chunk = array[rows] if array.shape[2] == 3 else _over(array[rows], background)
+        chunk = array[rows] if array.shape[2] == 3 else over(array[rows], background)
         if array.dtype.kind == "f":
             red, green, blue = (array.dtype.type(weight) for weight in FLOAT_LUMA)
             gray[rows] = chunk[..., 0] * red + chunk[..., 1] * green + chunk[..., 2] * blue
@@ -148,7 +148,8 @@ def to_gray(array: NDArray[Any], background: tuple[int, int, int]) -> NDArray[An
     return gray
 
 
-def _over(chunk: NDArray[Any], background: tuple[int, int, int]) -> NDArray[Any]:
+def over(chunk: NDArray[Any], background: tuple[int, int, int]) -> NDArray[Any]:
+    """RGB of shape (H, W, 3) from RGBA, laid over `background`."""
     colour, alpha = chunk[..., :3], chunk[..., 3:]
     if chunk.dtype.kind == "f":
         behind = np.array(background, chunk.dtype) / chunk.dtype.type(255)

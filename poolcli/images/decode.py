@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -47,6 +48,7 @@ def decode(
     background: tuple[int, int, int],
     max_pixels: int,
     announce: Callable[[int, int, int], None],
+    enough: int | None = None,
 ) -> Decoded:
     """The picture in a stream, upright, one gray channel or RGB.
 
@@ -62,6 +64,9 @@ def decode(
     max_pixels : int
     announce : callable
         Called as ``announce(height, width, channels)`` before pixels are decoded; may raise.
+    enough : int, optional
+        For a thumbnail: a longer side of this many pixels is enough. JPEG is then decoded at 1/2, 1/4 or 1/8, and
+        CIELAB as its lightness whatever `channels` says.
 
     Raises
     ------
@@ -71,6 +76,10 @@ def decode(
     image = open_picture(stream, max_pixels)
     kind, mode = image.format or "picture", image.mode
     with picture_errors(f"{kind} file"):
+        if enough is not None:
+            channels = "gray" if mode == "LAB" else channels
+            part = min(1.0, enough / max(image.size))
+            image.draft(None, (math.ceil(image.width * part), math.ceil(image.height * part)))
         check_mode(image, channels)
         notes = [bits_note(image, header)]
         count = channel_count(image, channels, background)
