@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from poolcli.batch.plan import Item, Stamp
     from poolcli.batch.work import Settings
 
+    Told = Callable[[Task, str, Sequence[str]], None]
+
 DONE, SKIPPED, FAILED, LEFT = "done", "skipped", "failed", "left"
 """What becomes of an item: made now, made before, not to be made, not reached."""
 
@@ -168,6 +170,7 @@ class Batch:
         self.states: dict[str, str] = {}
         self.errors: dict[str, str] = {}
         self.stopped = ""
+        self.noted = 0
         self._finished = 0
         self._folders: set[str] = set()
         self.todo: list[Task] = []
@@ -181,7 +184,7 @@ class Batch:
         if self.todo and not _is_header_of(journal.known, settings):
             journal.add(line_of(_header(settings)))
 
-    def run(self, engine: Engine, *, timeout: float | None, fail_fast: bool, told: Callable[[Task, str], None]) -> None:
+    def run(self, engine: Engine, *, timeout: float | None, fail_fast: bool, told: Told) -> None:
         """Do what is to be done.
 
         Parameters
@@ -192,7 +195,7 @@ class Batch:
         fail_fast : bool
             Begin nothing new once a picture has failed.
         told : callable
-            Called with every task that has come to an end, and its error if it failed.
+            Called with every task that has come to an end, its error if it failed, and the notes on its picture.
 
         Raises
         ------
@@ -237,7 +240,7 @@ class Batch:
                 raise OutputError(f"{display_name(folder)}: {error.strerror}", error.errno) from None
             self._folders.add(folder)
 
-    def _note(self, task: Task, outcome: Outcome | Lost, told: Callable[[Task, str], None]) -> None:
+    def _note(self, task: Task, outcome: Outcome | Lost, told: Told) -> None:
         """Put down what became of a task; one that met a full disk is left for the next run."""
         if isinstance(outcome, Lost):
             record = {"result": task.result, "source": os.path.abspath(task.source), "status": FAILED}
@@ -254,7 +257,8 @@ class Batch:
         if outcome.error:
             self.errors[task.result] = outcome.error
         self._finished += 1
-        told(task, outcome.error)
+        self.noted += bool(outcome.notes)
+        told(task, outcome.error, outcome.notes)
 
     def makes(self, path: str) -> bool:
         """Whether a path is one of the batch's results or figures."""

@@ -52,13 +52,14 @@ class Task(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a task: its line for the journal, and why it failed if it did.
+    """What became of a task: its line for the journal, why it failed if it did, and what the reader should know.
 
     `stop` is set where the next one would fail in the same way: the disk is full.
     """
 
     line: bytes
     error: str = ""
+    notes: tuple[str, ...] = ()
     stop: bool = False
 
 
@@ -87,7 +88,8 @@ def do(settings: Settings, task: Task) -> Outcome:
         error = f"{type(problem).__name__}: {problem}; this should not happen, poolcli run -vv shows where"
     record |= {"status": "failed", "error": error} if error else {"status": "done"}
     record["seconds"] = round(time.perf_counter() - begun, 4)
-    return Outcome(line_of(record), error, stop)
+    notes = record["input"]["notes"] if "input" in record else ()
+    return Outcome(line_of(record), error, tuple(notes), stop)
 
 
 _making = lru_cache(maxsize=1)(lambda settings: settings.making)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from poolcli.batch import sheet
 from poolcli.batch.batch import Batch
 from poolcli.batch.crew import Here
 from poolcli.batch.journal import Journal, sweep
@@ -51,16 +52,14 @@ if TYPE_CHECKING:
 Examples:
   poolcli batch photos/ -o pooled/ --kernel edge --pool max --size 2
   poolcli batch photos/ -o pooled/ --recursive --include '*.jpg' --no-figure --report pooled.csv
-  poolcli batch *.png -o small/ --pool average --name '{stem}-small.png'
+  poolcli batch *.png -o small/ --pool average --name '{stem}-small.png' --sheet small.jpg
   poolcli batch photos/ -o pooled/ --dry-run""",
 )
 @click.argument(
     "inputs", nargs=-1, required=True, type=FileName("INPUT"), help="Pictures, and folders that hold pictures."
 )
 @recipe_options
-@click.option(
-    "-o", "--output", required=True, type=FileName("DIR", folder=True), help="The folder of the results.  [required]"
-)
+@click.option("-o", "--output", required=True, type=FileName("DIR", folder=True), help="The folder of the results.")
 @click.option(
     "--name",
     default=DEFAULT,
@@ -76,6 +75,11 @@ Examples:
 @click.option("-f", "--force", is_flag=True, help="Replace files that are in the way, and results of another recipe.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and the sizes of the results; write nothing.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
+@click.option(
+    "--sheet",
+    type=FileName(),
+    help="Draw a contact sheet, pictures and results side by side: .png, .jpg or .webp; FILE-1, FILE-2, … of 200 each.",
+)
 @click.option("--report", type=FileName("FILE"), help="Write a row for each picture: .csv or .jsonl.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object: recipe, a row for each picture, counts, seconds."
@@ -106,6 +110,9 @@ def command(inputs: Sequence[str], **options: Any) -> None:
         settings = Settings(recipe, options["scale"], options["depth"], options["max_pixels"])
         template = Template(options["name"])
         _check(options)
+        if "-" in inputs:
+            msg = "-: files and folders expected; poolcli run - reads stdin"
+            raise OptionError(msg)
         found = find(
             inputs, folder, recursive=options["recursive"], include=options["include"], exclude=options["exclude"]
         )
@@ -128,6 +135,8 @@ def _check(options: dict[str, Any]) -> None:
     """Refuse what is wrong whatever the inputs hold."""
     if options["report"]:
         writer(options["report"])
+    if options["sheet"]:
+        sheet.check(options["sheet"])
     if options["jobs"] == 0:
         for name in ("timeout", "max_memory"):
             if options[name] is not None:
@@ -142,8 +151,10 @@ def _work(items: list[Item], settings: Settings, options: dict[str, Any], consol
         names = {*(item.result for item in items), *journal.known.ours}
         sweep({os.path.join(folder, os.path.dirname(name)) for name in names})
         batch = Batch(items, folder, settings, journal, force=options["force"])
-        if options["report"]:
-            _check_file(options["report"], batch, force=options["force"])
+        written = [options["report"]] if options["report"] else []
+        written += sheet.pages(options["sheet"], len(items)) if options["sheet"] else []
+        for path in written:
+            _check_file(path, batch, force=options["force"])
         engine = _engine(options, len(batch.todo))
         try:
             with telling.progress(batch, console) as told:
@@ -155,6 +166,9 @@ def _work(items: list[Item], settings: Settings, options: dict[str, Any], consol
             maps = map_names(settings.recipe)
             write = writer(options["report"])
             _write(options["report"], lambda stream: write(stream, batch.rows(), maps), batch)
+        if options["sheet"]:
+            for path, page in sheet.draw(options["sheet"], batch, settings, engine):
+                _write(path, page, batch)
         telling.end(batch, console, time.perf_counter() - start)
         if options["as_json"]:
             telling.as_json(batch, settings, time.perf_counter() - start)

@@ -23,9 +23,9 @@ from poolcli.pipeline.engine import preview
 from poolcli.pipeline.record import plain_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from poolcli.batch.batch import Batch
+    from poolcli.batch.batch import Batch, Told
     from poolcli.batch.plan import Found, Item
     from poolcli.batch.work import Settings, Task
     from poolcli.cli.console import Console
@@ -95,7 +95,7 @@ def _head(settings: Settings) -> dict[str, Any]:
 
 
 @contextmanager
-def progress(batch: Batch, console: Console) -> Iterator[Callable[[Task, str], None]]:
+def progress(batch: Batch, console: Console) -> Iterator[Told]:
     """Show on a terminal how far the batch is, how fast, and how many failed; with -v a line per picture instead."""
     if console.verbose:
         yield _line
@@ -114,7 +114,7 @@ def progress(batch: Batch, console: Console) -> Iterator[Callable[[Task, str], N
         length=len(batch.todo), file=sys.stderr, hidden=not shown, show_pos=True, show_eta=True, item_show_func=state
     ) as bar:
 
-        def told(task: Task, error: str) -> None:
+        def told(task: Task, error: str, notes: Sequence[str]) -> None:
             nonlocal waiting, last
             waiting += 1
             if time.monotonic() - last >= _OFTEN:
@@ -128,9 +128,10 @@ def progress(batch: Batch, console: Console) -> Iterator[Callable[[Task, str], N
             bar.update(waiting)
 
 
-def _line(task: Task, error: str) -> None:
+def _line(task: Task, error: str, notes: Sequence[str]) -> None:
     target = display_name(os.path.join(task.folder, task.result))
-    tell(f"{display_name(task.source)}: {error or target}")
+    said = "".join(f" ({note})" for note in notes)
+    tell(f"{display_name(task.source)}: {error or target}{said}")
 
 
 def end(batch: Batch, console: Console, seconds: float) -> None:
@@ -143,6 +144,8 @@ def end(batch: Batch, console: Console, seconds: float) -> None:
     words = f"{done} done, {batch.count(SKIPPED)} skipped as done before, {batch.count(FAILED)} failed"
     rate = f" ({done / seconds:.{0 if done >= 10 * seconds else 1}f}/s)" if done else ""
     console.say(f"{words} in {seconds:.1f} s{rate}")
+    if batch.noted and not console.verbose:
+        console.say(f"notes on {batch.noted} of them: frames left out, bits lost; -v or --report tells")
     if left:
         tell(f"stopped: {batch.stopped or 'interrupted'}; {left} left, the same command goes on with them")
 

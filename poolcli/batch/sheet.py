@@ -1,0 +1,123 @@
+"""The contact sheet of a batch: every picture beside its result, failures with their reason."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from poolcli.batch.batch import DONE, FAILED, SKIPPED
+from poolcli.batch.crew import Crew, Lost
+from poolcli.errors import ImageError, OptionError
+from poolcli.images.contact import Tile, input_thumbnail, page, page_names, page_slices, result_thumbnail, sheet_format
+from poolcli.images.opening import MAX_PIXELS, display_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from poolcli.batch.batch import Batch
+    from poolcli.batch.crew import Engine
+    from poolcli.batch.plan import Item
+    from poolcli.batch.work import Settings
+
+
+class Pair(NamedTuple):
+    """What a tile is made of; the files are looked at by the workers."""
+
+    number: int
+    source: str
+    result: str | None
+    label: str
+    reason: str
+    detail: str
+
+
+def check(path: str) -> None:
+    """Refuse a name whose suffix is none of a sheet's.
+
+    Raises
+    ------
+    OptionError
+    """
+    try:
+        sheet_format(path)
+    except OptionError as error:
+        raise OptionError(f"sheet {display_name(path)!r}: {error}") from None
+
+
+def pages(path: str, count: int) -> list[str]:
+    """Names of the pages of a sheet of `count` pictures."""
+    return page_names(path, len(page_slices(count)))
+
+
+def draw(path: str, batch: Batch, settings: Settings, engine: Engine) -> Iterator[tuple[str, bytes]]:
+    """Yield the pages of a batch's contact sheet: each one's name, and its bytes.
+
+    The pictures are read again, made small by the workers, so that a page shows what is on the disk, whichever run made
+    it; a page's tiles are all that is in memory at a time.
+
+    Parameters
+    ----------
+    path : path
+    batch : Batch
+        That has been run.
+    settings : Settings
+    engine : Engine
+
+    Raises
+    ------
+    OptionError
+        A suffix that is none of a sheet's.
+    """
+    fmt, slices = sheet_format(path), page_slices(len(batch.items))
+    names = page_names(path, len(slices))
+    make = partial(tile, settings.recipe.background, settings.max_pixels or MAX_PIXELS)
+    for number, (part, name) in enumerate(zip(slices, names, strict=True), 1):
+        pairs = (_pair(i, item, batch) for i, item in enumerate(batch.items[part]))
+        made: dict[int, Tile] = {}
+        with closing(Crew(engine, make)) as crew:
+            try:
+                for pair, found in crew.run(pairs):
+                    lost = isinstance(found, Lost)
+                    made[pair.number] = Tile(pair.label, None, None, found.error, pair.detail) if lost else found
+            except BaseException:
+                crew.end(0.0)
+                raise
+        yield (
+            name,
+            page([made[i] for i in sorted(made)], _title(batch, settings), fmt, number=number, pages=len(slices)),
+        )
+
+
+def _pair(number: int, item: Item, batch: Batch) -> Pair:
+    state, detail, result = batch.states[item.result], "", None
+    if state in (DONE, SKIPPED):
+        record = batch.journal.record(item.result)
+        before, after = record["input"]["size"], record["stages"][-1]["shape"]
+        detail = "{}x{} → {}x{}".format(*before, *after)
+        result = os.path.join(batch.folder, item.result)
+    reason = batch.errors.get(item.result, "") if state == FAILED else "not reached"
+    return Pair(number, item.source.path, result, display_name(item.source.name), reason, detail)
+
+
+def tile(background: str, max_pixels: int, pair: Pair) -> Tile:
+    """Make the two pictures of a tile small; one that cannot be read any more is left empty."""
+    shown, reason = None, pair.reason
+    try:
+        shown = input_thumbnail(pair.source, background, max_pixels=max_pixels)
+    except ImageError as error:
+        reason = reason or str(error)
+    result = None
+    try:
+        if pair.result is not None:
+            result = result_thumbnail(pair.result)
+    except ImageError as error:
+        reason = str(error)
+    return Tile(pair.label, shown, result, "" if result is not None else reason, pair.detail)
+
+
+def _title(batch: Batch, settings: Settings) -> str:
+    steps = " → ".join(step.title for step in settings.recipe.stages)
+    failed = f", {batch.count(FAILED)} failed" if batch.errors else ""
+    return f"{display_name(os.path.normpath(batch.folder))} · {steps} · {len(batch.items)} pictures{failed}"
