@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from poolcli.ops.windows import Padding, Pair
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Step(ABC):
     """A step of a recipe."""
 
@@ -41,7 +41,7 @@ class Step(ABC):
 
     def settings(self) -> dict[str, Any]:
         """The settings as a recipe file has them, without the op; what is not set is left out."""
-        return {f.name: _plain(getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) is not None}
+        return {name: _plain(value) for name, value in vars(self).items() if value is not None}
 
 
 def _plain(value: Any) -> Any:
@@ -95,7 +95,7 @@ class ReLU(Step):
         return (ReluStage(shape, values, planes),)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # the steps made of it have their own
 class Pool(Step):
     """What the three pooling steps share: the kind and its parameter, by name, where one is given."""
 
