@@ -90,6 +90,7 @@ def readme_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("readme")
     for name in ("cat.jpg", "coffee.jpg"):
         shutil.copy(ROOT / "sample_images" / name, folder)
+    shutil.copytree(ROOT / "sample_images", folder / "photos")
     # The commands are run in order, in one folder, as a reader would: each frees the figure's name for the next.
     os.environ.pop("POOLCLI_COMPLETE", None)
     return folder

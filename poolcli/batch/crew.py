@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from poolcli.errors import PoolcliError
@@ -25,6 +26,9 @@ MOST_DEATHS = 10
 
 STARTING = 2.0
 """Seconds that a fresh worker may take until it works on its first task."""
+
+PARCEL_SECONDS, PARCEL_TASKS = 0.02, 16
+"""How long a worker is busy with what it is sent at a time, and how many tasks that is at most: sending has its price."""
 
 GRACE = 1.0
 """Seconds that tasks in flight get to end by themselves when the run is interrupted."""
@@ -89,7 +93,7 @@ class Crew(Generic[Task]):
 
     def __init__(self, engine: Engine, call: Callable[[Task], Any], timeout: float | None = None) -> None:
         self._engine, self._call, self._timeout = engine, call, timeout
-        self._running: dict[Future[Any], tuple[Task, float]] = {}  # with the time at which it is late
+        self._running: dict[Future[Any], tuple[list[Task], float]] = {}  # with the time at which they are late
         self._again: deque[Task] = deque()  # of executors that were ended
         self._suspects: deque[Task] = deque()  # of executors that broke
         self._executor: Executor | None = None
@@ -97,9 +101,12 @@ class Crew(Generic[Task]):
         self._deaths = 0
         # A task that waits behind another has its time running too: with a time limit none waits.
         self._width = engine.jobs * (1 if timeout else 2)
+        self._parcel = 1
 
     def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Any]]:
-        """Do all tasks, at most twice as many in flight as are worked on; yield each with its outcome or a `Lost`.
+        """Do all tasks, few in flight at a time; yield each with its outcome or a `Lost`.
+
+        Small tasks are sent several at a time, and two parcels are under way for each that is worked on.
 
         Raises
         ------
@@ -118,21 +125,26 @@ class Crew(Generic[Task]):
     def _fill(self, new: Iterator[Task]) -> None:
         """Submit as many tasks as there is room for: of suspects only one, and nothing beside it."""
         while len(self._running) < (1 if self._suspects else self._width):
-            source = self._suspects or self._again
-            task = source.popleft() if source else next(new, None)
-            if task is None:
+            tasks = self._next(new)
+            if not tasks:
                 return
             if self._executor is None:
                 self._executor, self._fresh = self._engine.start(), time.monotonic()
             try:
-                future = self._executor.submit(self._call, task)
+                future = self._executor.submit(_each, self._call, tasks)
             except BrokenExecutor:
-                self._again.appendleft(task)
+                self._again.extendleft(reversed(tasks))
                 if not self._running:  # else the tasks in flight tell
                     self._renew()
                 return
             start = max(time.monotonic(), self._fresh + STARTING)
-            self._running[future] = (task, start + self._timeout if self._timeout else float("inf"))
+            self._running[future] = (tasks, start + self._timeout if self._timeout else float("inf"))
+
+    def _next(self, new: Iterator[Task]) -> list[Task]:
+        if self._suspects:
+            return [self._suspects.popleft()]
+        tasks = [self._again.popleft() for _ in range(min(self._parcel, len(self._again)))]
+        return tasks or list(islice(new, self._parcel))
 
     def _wait(self) -> set[Future[Any]]:
         """Wait until a task has ended, or one is out of time."""
@@ -144,44 +156,51 @@ class Crew(Generic[Task]):
         alone = len(self._running) == 1
         lost: list[Task] = []
         for future in done:
-            task, _ = self._running.pop(future)
+            tasks, _ = self._running.pop(future)
             try:
-                outcome = future.result()
+                outcomes, seconds = future.result()
             except BrokenExecutor:
-                lost.append(task)
+                lost += tasks
             else:
                 self._deaths = 0
-                yield task, outcome
+                self._learn(seconds / len(tasks))
+                yield from zip(tasks, outcomes, strict=True)
         if lost:
             finished, more = self._split(wait(self._running, timeout=GRACE).done)
             reason = self._renew()
             yield from finished
-            if alone:
+            if alone and len(lost) == 1:
                 yield lost.pop(), Lost(reason or "its worker process died")
             self._suspects.extend(lost + more)
 
+    def _learn(self, seconds: float) -> None:
+        """Fit the parcels to what a task takes; with a time limit each task is by itself."""
+        if not self._timeout:
+            fitting = int(PARCEL_SECONDS / max(seconds, 1e-6))
+            self._parcel = max(1, min(fitting, 2 * self._parcel, PARCEL_TASKS))
+
     def _expire(self) -> Iterator[tuple[Task, Any]]:
         now = time.monotonic()
-        late = [task for task, deadline in self._running.values() if now >= deadline]
+        late = {future for future, (_, deadline) in self._running.items() if now >= deadline and not future.done()}
         if late:
+            culprits = [task for future in late for task in self._running.pop(future)[0]]
             finished, rest = self._split({future for future in self._running if future.done()})
             self._renew()
             self._deaths = 0  # they were killed
-            self._again.extend(task for task in rest if task not in late)
+            self._again.extend(rest)
             yield from finished
-            for task in late:
-                if task in rest:
-                    yield task, Lost(f"took longer than --timeout {self._timeout:g} s")
+            for task in culprits:
+                yield task, Lost(f"took longer than --timeout {self._timeout:g} s")
 
     def _split(self, done: set[Future[Any]]) -> tuple[list[tuple[Task, Any]], list[Task]]:
         """Empty what runs: tasks with their outcomes, and tasks that have none."""
         finished: list[tuple[Task, Any]] = []
         rest: list[Task] = []
-        for future, (task, _) in self._running.items():
+        for future, (tasks, _) in self._running.items():
             if future in done and not future.cancelled() and future.exception() is None:
-                finished.append((task, future.result()))
+                finished += zip(tasks, future.result()[0], strict=True)
             else:
-                rest.append(task)
+                rest += tasks
         self._running.clear()
         return finished, rest
 
@@ -212,3 +231,10 @@ class Crew(Generic[Task]):
         if self._executor is not None:
             self._executor.shutdown(wait=True, cancel_futures=True)
             self._executor = None
+
+
+def _each(call: Callable[[Task], Any], tasks: list[Task]) -> tuple[list[Any], float]:
+    """Do the tasks of a parcel; returns their outcomes, and the seconds it took."""
+    begun = time.perf_counter()
+    outcomes = [call(task) for task in tasks]
+    return outcomes, time.perf_counter() - begun

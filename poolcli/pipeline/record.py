@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from poolcli import __version__
@@ -21,7 +22,13 @@ if TYPE_CHECKING:
 
 def carried_text(recipe: Recipe, source: str) -> str:
     """What is written into a result: who made it, of what, and how to make it again; ASCII."""
-    return json.dumps({"poolcli": __version__, "source": source, "recipe": recipe.to_dict()})
+    return f'{{"poolcli": "{__version__}", "source": {json.dumps(source)}, "recipe": {_recipe_text(recipe)}}}'
+
+
+@lru_cache(maxsize=8)
+def _recipe_text(recipe: Recipe) -> str:
+    """The same for all pictures of a batch."""
+    return json.dumps(recipe.to_dict())
 
 
 def encoded(

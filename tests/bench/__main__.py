@@ -1,4 +1,4 @@
-"""Measures poolcli beside its peers, in turn.  python tests/bench [--rounds N] [--only WORD] [--skip-commands]
+"""Measures poolcli beside its peers, in turn.  python tests/bench [--rounds N] [--only WORD] [--skip-arrays] [--skip-commands] [--skip-folders]
 
 Prints a line for every comparison: the ratio of the best times, the ratio of the medians, the bar where there is one.
 Peers that are not installed are skipped and named; `pip install 'poolcli[bench]'` brings those that pip has.
@@ -16,6 +16,7 @@ import sys
 import tempfile
 
 import commands
+import folders
 import measure
 import numpy as np
 from arrays import cases
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="cases whose name has this word")
     parser.add_argument("--skip-commands", action="store_true")
     parser.add_argument("--skip-arrays", action="store_true")
+    parser.add_argument("--skip-folders", action="store_true")
     options = parser.parse_args()
 
     print(f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, numpy {np.__version__}")
@@ -46,6 +48,8 @@ def main() -> None:
                 _show(case, measure.calls({"poolcli": case.ours, **case.peers}, options.rounds))
         if options.only in "growth":
             _growth(gray, options.rounds)
+    if not options.skip_folders:
+        folders.measure_all(options.only, max(2, options.rounds // 3))
     if not options.skip_commands:
         with tempfile.TemporaryDirectory() as folder:
             large = os.path.join(folder, "photo.jpg")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -19,9 +20,10 @@ LAUNCHER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scripts", "
 
 @dataclass
 class Times:
-    """Milliseconds of one contestant, and the most memory it took (commands only)."""
+    """Milliseconds of one contestant; of commands CPU time, and how long they took and the most memory they had."""
 
     ms: list[float] = field(default_factory=list)
+    took_ms: list[float] = field(default_factory=list)
     peak_mb: float = 0.0
 
     @property
@@ -51,22 +53,27 @@ def calls(contestants: Mapping[str, Callable[[], object]], rounds: int) -> dict[
     return times
 
 
-def commands(contestants: Mapping[str, Sequence[str]], rounds: int, environment: Mapping[str, str]) -> dict[str, Times]:
-    """Run whole commands: CPU time of user and system, and peak memory."""
+def commands(
+    contestants: Mapping[str, Sequence[str]], rounds: int, environment: Mapping[str, str], fresh: str | None = None
+) -> dict[str, Times]:
+    """Run whole commands: CPU time of user and system, duration, and peak memory; `fresh` is removed before each."""
     times = {name: Times() for name in contestants}
     for number in range(rounds + 1):
         for name, command in contestants.items():
-            cpu, peak = _spawned(command, environment)
+            if fresh is not None:
+                shutil.rmtree(fresh, ignore_errors=True)
+            cpu, peak, took = _spawned(command, environment)
             if number:  # the first run only fills the caches
                 times[name].ms.append(cpu)
+                times[name].took_ms.append(took)
                 times[name].peak_mb = max(times[name].peak_mb, peak)
     return times
 
 
-def _spawned(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, float]:
+def _spawned(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, float, float]:
     launch = [sys.executable, "-S", "-E", LAUNCHER, *command]
     done = subprocess.run(launch, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"failed: {' '.join(command)}")
-    cpu, peak = done.stdout.split()
-    return float(cpu), float(peak)
+    cpu, peak, took = (float(number) for number in done.stdout.split())
+    return cpu, peak, took
