@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from poolcli import __version__
 from poolcli.batch.crew import Crew, Lost
-from poolcli.batch.journal import VERSION, line_of, sweep
+from poolcli.batch.decide import check_recipe, decide, header, is_header_of
+from poolcli.batch.journal import line_of, sweep
 from poolcli.batch.work import Outcome, Task, do
-from poolcli.errors import OptionError, OutputError
-from poolcli.images.atomic import EXISTS
+from poolcli.errors import OutputError
 from poolcli.images.opening import display_name
 from poolcli.pipeline.record import plain_name
 
@@ -20,125 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from poolcli.batch.crew import Engine
-    from poolcli.batch.journal import Entry, Journal, Known
-    from poolcli.batch.plan import Item, Stamp
+    from poolcli.batch.journal import Journal
+    from poolcli.batch.plan import Item
     from poolcli.batch.work import Settings
 
     Told = Callable[[Task, str, Sequence[str]], None]
 
 DONE, SKIPPED, FAILED, LEFT = "done", "skipped", "failed", "left"
 """What becomes of an item: made now, made before, not to be made, not reached."""
-
-
-class Decision(NamedTuple):
-    """What is to be done of an item: a task, or the reason why it cannot be; neither when it is done already."""
-
-    task: Task | None = None
-    refusal: str = ""
-
-
-def decide(item: Item, known: Known, folder: str, settings: Settings, *, force: bool = False) -> Decision:
-    """Compare an item with what the journal and the disk say."""
-    source, entry = item.source, known.entries.get(item.result)
-    names = [name for name in (item.result, item.figure) if name is not None]
-    found = {name: _status(os.path.join(folder, name)) for name in names}
-    if entry is not None and entry.done and _is_current(item, entry, found, settings):
-        return Decision()
-    task = Task(source.path, item.result, folder, item.figure, replace=True)
-    if force:
-        return Decision(task)
-    if entry is not None and entry.done and _is_anothers(source.path, source.stamp, entry):
-        other = display_name(entry.source)
-        return Decision(refusal=f"its result would replace that of {other}; --name, another folder or --force expected")
-    for name, status in found.items():
-        if status is not None and name not in known.ours:
-            return Decision(refusal=f"{display_name(os.path.join(folder, name))} {EXISTS}")
-    return Decision(task._replace(replace=any(found.values())))
-
-
-def _is_current(item: Item, entry: Entry, found: dict[str, os.stat_result | None], settings: Settings) -> bool:
-    stamp = item.source.stamp
-    result = found[item.result]
-    if stamp is None or (stamp.size, stamp.mtime_ns) != (entry.size, entry.mtime_ns) or entry.making != settings.making:
-        return False
-    if result is None or result.st_size != entry.bytes:
-        return False
-    if item.figure is None:
-        return True
-    figure = found[item.figure]
-    return entry.figure == item.figure and figure is not None and figure.st_size == entry.figure_bytes
-
-
-def _is_anothers(path: str, stamp: Stamp | None, entry: Entry) -> bool:
-    """Whether a result was made from another file, which is still there, and is no copy of this one."""
-    same = os.path.abspath(path) == entry.source or (
-        stamp and (stamp.size, stamp.mtime_ns) == (entry.size, entry.mtime_ns)
-    )
-    return not same and os.path.exists(entry.source)
-
-
-def _status(path: str) -> os.stat_result | None:
-    try:
-        return os.lstat(path)  # a link is not what we made
-    except (OSError, ValueError):
-        return None
-
-
-def check_recipe(known: Known, settings: Settings, *, force: bool = False) -> None:
-    """Refuse a folder whose results were made in another way, without `force`.
-
-    Raises
-    ------
-    OptionError
-    """
-    if known.header and not _is_header_of(known, settings) and not force:
-        raise OptionError(
-            f"its results were made with another recipe: {_difference(known.header, _header(settings))}; "
-            "the same recipe, another folder or --force is expected"
-        )
-
-
-def _is_header_of(known: Known, settings: Settings) -> bool:
-    making = settings.making
-    return (known.header.get("hash"), known.header.get("pixels")) == (making.recipe, making.pixels)
-
-
-def _difference(old: Any, new: Any, where: str = "") -> str:
-    """The first setting in which two headers differ, in words."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        pairs = [(f"{where} {key}".strip(), old.get(key), new.get(key)) for key in {**new, **old}]
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        pairs = [
-            (f"{where} {i}" if isinstance(a, dict) else where, a, b)
-            for i, (a, b) in enumerate(zip(old, new, strict=True), 1)
-        ]
-        if all(not isinstance(a, dict | list) for a in old):
-            return f"{where} {_plain(old)}, now {_plain(new)}"
-    else:
-        return f"{where} {_plain(old)}, now {_plain(new)}"
-    return next(
-        (_difference(a, b, key) for key, a, b in pairs if a != b and key not in ("poolcli", "hash")), "its hash"
-    )
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, list):
-        return (
-            "x".join(map(_plain, value))
-            if len(value) < 4 and not any(isinstance(v, dict | list) for v in value)
-            else f"{len(value)} entries"
-        )
-    return "none" if value is None else str(value)
-
-
-def _header(settings: Settings) -> dict[str, Any]:
-    return {
-        "journal": VERSION,
-        "poolcli": __version__,
-        "hash": settings.making.recipe,
-        "recipe": settings.recipe.to_dict(),
-        "pixels": settings.making.pixels,
-    }
 
 
 class Batch:
@@ -181,8 +69,8 @@ class Batch:
                 self.todo.append(task)
             elif refusal:
                 self.errors[item.result] = refusal
-        if self.todo and not _is_header_of(journal.known, settings):
-            journal.add(line_of(_header(settings)))
+        if self.todo and not is_header_of(journal.known, settings):
+            journal.add(line_of(header(settings)))
 
     def run(self, engine: Engine, *, timeout: float | None, fail_fast: bool, told: Told) -> None:
         """Do what is to be done.

@@ -172,7 +172,7 @@ class Journal:
     def _compact(self) -> None:
         def write(file: Any) -> None:
             for record in (self.known.header, *({"ours": name} for name in sorted(self.known.ours))):
-                file.write(line_of(record))
+                file.write(line_of(record) if record else b"")
             for result, entry in self.known.entries.items():
                 moved[result] = entry._replace(offset=file.tell())
                 file.write(self._line_at(entry.offset))

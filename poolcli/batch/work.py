@@ -35,7 +35,12 @@ class Settings(NamedTuple):
     @property
     def making(self) -> Making:
         """How results are made with these settings."""
-        return Making(self.recipe.hash, engine.ALGORITHM, f"{self.scale} {self.depth}")
+        return _making(self)
+
+
+@lru_cache(maxsize=1)
+def _making(settings: Settings) -> Making:
+    return Making(settings.recipe.hash, engine.ALGORITHM, f"{settings.scale} {settings.depth}")
 
 
 class Task(NamedTuple):
@@ -67,13 +72,12 @@ def do(settings: Settings, task: Task) -> Outcome:
     """Do one picture; whatever is wrong with it is told, not raised."""
     begun = time.perf_counter()
     stamp = stamp_of(task.source)  # before it is read: a file that changes meanwhile will be found changed
-    making = _making(settings)
     record: dict[str, Any] = {
         "result": task.result,
         "source": os.path.abspath(task.source),
         "size": stamp and stamp.size,
         "mtime_ns": stamp and stamp.mtime_ns,
-        **making._asdict(),
+        **settings.making._asdict(),
     }
     error, stop = "", False
     try:
@@ -90,9 +94,6 @@ def do(settings: Settings, task: Task) -> Outcome:
     record["seconds"] = round(time.perf_counter() - begun, 4)
     notes = record["input"]["notes"] if "input" in record else ()
     return Outcome(line_of(record), error, tuple(notes), stop)
-
-
-_making = lru_cache(maxsize=1)(lambda settings: settings.making)
 
 
 def _made(settings: Settings, task: Task) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from poolcli import __version__
-from poolcli.batch.batch import DONE, FAILED, LEFT, SKIPPED, check_recipe, decide
+from poolcli.batch.batch import DONE, FAILED, LEFT, SKIPPED
+from poolcli.batch.decide import check_recipe, decide
 from poolcli.batch.journal import read
 from poolcli.cli import group
 from poolcli.cli.console import tell, write_json, write_stdout
