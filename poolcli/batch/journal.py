@@ -76,14 +76,15 @@ class Known:
         self.ours: set[str] = set()
         self.outdated = 0
 
-    def learn(self, record: Mapping[str, Any] | None, offset: int) -> None:
-        """Take in a line.
+    def learn(self, record: Mapping[str, Any] | None, offset: int) -> set[str]:
+        """Take in a line; returns the names that it says are ours.
 
         Raises
         ------
         OptionError
             It begins a journal of another form.
         """
+        ours: set[str] = set()
         if record is None:
             self.outdated += 1
         elif "journal" in record:
@@ -95,13 +96,15 @@ class Known:
             self.outdated += bool(self.header)
             self.header = dict(record)
         elif "ours" in record:
-            self.ours.add(str(record["ours"]))
+            ours.add(str(record["ours"]))
         else:
             result = str(record.get("result"))
             self.outdated += result in self.entries
             entry = self.entries[result] = _entry(record, offset)
             if entry.done:
-                self.ours.update(filter(None, (result, entry.figure)))
+                ours.update(filter(None, (result, entry.figure)))
+        self.ours |= ours
+        return ours
 
 
 class Journal:
@@ -130,7 +133,10 @@ class Journal:
 
     def __init__(self, folder: str) -> None:
         own = os.path.join(folder, OWN)
-        self._path = os.path.join(own, JOURNAL)
+        self._folder, self._path = folder, os.path.join(own, JOURNAL)
+        self._file: Any = None
+        self._begun: Any = None
+        self._unsettled: set[str] = set()
         self.known = Known()
         with _refusals():
             os.makedirs(own, exist_ok=True)
@@ -138,11 +144,12 @@ class Journal:
         try:
             with _refusals():
                 _take(self._lock)
+                sweep([own])
                 self._file = open(self._path, "a+b", buffering=0)  # noqa: SIM115 - they stay open
                 self._begun = open(os.path.join(own, BEGUN), "a+b", buffering=0)  # noqa: SIM115
                 self._load()
         except BaseException:
-            os.close(self._lock)
+            self.close()
             raise
 
     def __enter__(self) -> Self:
@@ -153,8 +160,9 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the folder."""
-        self._file.close()
-        self._begun.close()
+        for file in (self._file, self._begun):
+            if file is not None:
+                file.close()
         os.close(self._lock)
 
     def _load(self) -> None:
@@ -165,7 +173,10 @@ class Journal:
             self.known.learn(_parsed(line), offset)
         self._file.truncate(self._size)
         self._begun.seek(0)
-        self.known.ours.update(_names(self._begun))
+        begun = list(_names(self._begun))
+        self._begun.truncate(sum(len(os.fsencode(name)) + 1 for name in begun))
+        self._unsettled.update(set(begun) - self.known.ours)
+        self.known.ours.update(begun)
         if self.known.outdated > max(LEAST_OUTDATED, len(self.known.entries)):
             self._compact()
 
@@ -199,7 +210,7 @@ class Journal:
             with suppress(OSError):
                 self._file.truncate(self._size)
             raise
-        self.known.learn(json.loads(line), self._size)
+        self._unsettled.difference_update(self.known.learn(json.loads(line), self._size))
         self._size += len(line)
 
     def record(self, result: str) -> dict[str, Any]:
@@ -221,14 +232,29 @@ class Journal:
             The disk is full.
         """
         new = [name for name in names if name not in self.known.ours]
-        with _refusals():
-            _write_all(self._begun, b"".join(os.fsencode(name) + b"\0" for name in new))
+        size = os.fstat(self._begun.fileno()).st_size
+        try:
+            with _refusals():
+                _write_all(self._begun, b"".join(os.fsencode(name) + b"\0" for name in new))
+        except OutputError:
+            with suppress(OSError):
+                self._begun.truncate(size)
+            raise
+        self._unsettled.update(new)
 
     def settle(self) -> None:
-        """Forget what has begun: all of it has come to an end that is noted. Makes the journal survive a crash."""
-        with suppress(OSError):  # of a full disk: it was written, and more cannot be done
+        """Forget what has begun, at an orderly end. Makes the journal survive a crash.
+
+        A file may be there without a line that says so: its figure failed, its worker died, the disk was full for the
+        line. The journal then says whose it is, or the next run would take it for another's.
+        """
+        with suppress(OSError, OutputError):  # of a full disk: what has begun is kept for the next run
+            for name in sorted(self._unsettled):
+                if os.path.lexists(os.path.join(self._folder, name)):
+                    self.add(line_of({"ours": name}))
             os.fsync(self._file.fileno())
             self._begun.truncate(0)
+            self._unsettled.clear()
 
 
 @contextmanager
@@ -305,13 +331,22 @@ def line_of(record: Mapping[str, Any]) -> bytes:
 
 
 def read(folder: str) -> Known:
-    """What a folder's journal says, without its lock: for looking only."""
+    """What a folder's journal says, without its lock: for looking only.
+
+    Raises
+    ------
+    OptionError
+        The journal is of another form.
+    OutputError
+        The folder is a file, or closed to us.
+    """
     known = Known()
-    with suppress(FileNotFoundError), open(os.path.join(folder, OWN, JOURNAL), "rb") as file:
-        for offset, line in _lines(file):
-            known.learn(_parsed(line), offset)
-    with suppress(FileNotFoundError), open(os.path.join(folder, OWN, BEGUN), "rb") as file:
-        known.ours.update(_names(file))
+    with _refusals():
+        with suppress(FileNotFoundError), open(os.path.join(folder, OWN, JOURNAL), "rb") as file:
+            for offset, line in _lines(file):
+                known.learn(_parsed(line), offset)
+        with suppress(FileNotFoundError), open(os.path.join(folder, OWN, BEGUN), "rb") as file:
+            known.ours.update(_names(file))
     return known
 
 

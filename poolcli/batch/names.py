@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 DEFAULT = "{stem}.pooled.png"
 FIGURE = "{stem}.figure.png"
 
+LONGEST = 255
+"""Bytes that file systems allow a name."""
+
 FIELDS: dict[str, Callable[[str, int], str]] = {
     "stem": lambda source, _: os.path.splitext(os.path.basename(source))[0],
     "name": lambda source, _: os.path.basename(source),
@@ -38,7 +41,7 @@ class Template:
     Raises
     ------
     OptionError
-        An unknown field, a brace without its partner, or a folder in the name.
+        An unknown field, a brace without its partner, a folder in the name, or more than any name can hold.
 
     Examples
     --------
@@ -56,6 +59,8 @@ class Template:
             raise OptionError(f"name {text!r}: a brace without its partner; {{FIELD}} expected")
         if any(part and (os.path.dirname(part) or "\0" in part or "\\" in part) for part in literal):
             raise OptionError(f"name {text!r}: a file name without folders expected; the tree of the input is kept")
+        if (length := sum(len(os.fsencode(part)) for part in literal)) > LONGEST:
+            raise OptionError(f"name of {length} bytes and more: {LONGEST} at most expected, fields included")
 
     def name(self, source: str, index: int) -> str:
         """The name for a source."""

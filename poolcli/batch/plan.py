@@ -11,6 +11,7 @@ import stat
 import unicodedata
 from dataclasses import dataclass, field
 from fnmatch import translate
+from functools import cache
 from re import IGNORECASE
 from re import compile as compile_pattern
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,7 +21,7 @@ from poolcli.errors import OptionError
 from poolcli.images.opening import SUFFIXES, display_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 OWN = ".poolcli"
 """The folder inside DIR that holds the journal; a folder that has one holds results."""
@@ -122,9 +123,11 @@ def find(
         else:
             for where, name in _walk(path, own, found, recursive=recursive):
                 consider(where, name, named=False)
-    once: dict[str, Source] = {}
+    once: dict[tuple[str, str], Source] = {}
+    real = cache(os.path.realpath)  # of folders, which are few; a link to a file is a picture of its own
     for source in found.sources:
-        once.setdefault(os.path.abspath(source.path), source)
+        folder, name = os.path.split(source.path)
+        once.setdefault((real(folder), name), source)
     found.sources = sorted(once.values(), key=lambda source: (os.fsencode(source.name), os.fsencode(source.path)))
     return found
 
@@ -201,8 +204,8 @@ def assign(sources: Sequence[Source], output: str, template: Template, *, figure
     Raises
     ------
     OptionError
-        Two sources would write one file, as file systems that ignore case or Unicode's forms see it; a result would
-        replace a source, or lie outside `output`.
+        Two sources would write one file, as file systems that ignore case or Unicode's forms see it, or one a file
+        and the other a folder; a result would replace a source, or lie outside `output`.
     """
     figure = Template(FIGURE)
     items: list[Item] = []
@@ -214,15 +217,36 @@ def assign(sources: Sequence[Source], output: str, template: Template, *, figure
         drawn = os.path.join(folder, figure.name(source.path, index)) if figures else None
         items.append(Item(source, result, drawn))
         for path in filter(None, (result, drawn)):
-            key = unicodedata.normalize("NFC", path).casefold()
-            other, first = taken.setdefault(key, (source, path))
+            other, first = taken.setdefault(_key(path), (source, path))
             if other is not source or first is not path:
                 clashes.append(_clash(other, first, source, path, output, figure=path is drawn))
     if clashes:
         more = f" (and {len(clashes) - 1} more)" if len(clashes) > 1 else ""
         raise OptionError(f"{clashes[0]}{more}")
+    _check_folders(items, taken, output)
     _check_places(items, output)
     return items
+
+
+def _key(path: str) -> str:
+    """What is the same for all spellings of a name that some file systems take for one."""
+    return unicodedata.normalize("NFC", path).casefold()
+
+
+def _check_folders(items: Sequence[Item], taken: Mapping[str, tuple[Source, str]], output: str) -> None:
+    """Refuse a result whose name is that of a folder of others: neither could be made once the other is there."""
+    seen: set[str] = set()
+    for item in items:
+        folder = os.path.dirname(item.result)
+        while folder and folder not in seen:
+            seen.add(folder)
+            if _key(folder) in taken:
+                source, path = taken[_key(folder)]
+                raise OptionError(
+                    f"{display_name(source.path)} would write {display_name(os.path.join(output, path))}, which "
+                    f"would be a folder for that of {display_name(item.source.path)}; another --name is expected"
+                )
+            folder = os.path.dirname(folder)
 
 
 def _clash(first: Source, one: str, second: Source, other: str, output: str, *, figure: bool) -> str:

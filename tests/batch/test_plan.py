@@ -1,0 +1,242 @@
+"""The plan: which files, under which names, and what is refused before anything is written."""
+
+import os
+import unicodedata
+
+import pytest
+from batches import fill, pgm
+
+from poolcli.batch.names import DEFAULT, Template
+from poolcli.batch.plan import Source, assign, find, stamp_of
+from poolcli.errors import OptionError
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A current folder with in/a.pgm, in/B.PNG, in/notes.txt, in/.hidden.png, in/sub/c.jpg and in/sub/deep/d.pgm."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.pgm", "B.PNG", "notes.txt", ".hidden.png", "sub/c.jpg", "sub/deep/d.pgm", "sub/.git/e.pgm"):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(pgm(1))
+    return tmp_path
+
+
+def names(found):
+    return [source.name for source in found.sources]
+
+
+def test_files_and_folders(here):
+    found = find(["in"], "out")
+    assert names(found) == ["B.PNG", "a.pgm"]
+    assert [source.path for source in found.sources] == ["in/B.PNG", "in/a.pgm"]
+    assert found.left_out == {"hidden": 1, "no picture by its suffix": 1, "folders, --recursive takes them": 1}
+    assert found.problems == []
+
+
+def test_folders_inside_folders(here):
+    found = find(["in"], "out", recursive=True)
+    assert names(found) == ["B.PNG", "a.pgm", "sub/c.jpg", "sub/deep/d.pgm"]
+    assert found.left_out == {"hidden": 2, "no picture by its suffix": 1}
+
+
+def test_what_is_named_is_taken_whatever_it_is_called(here):
+    found = find(["in/notes.txt", "in/.hidden.png", "missing.png"], "out")
+    assert names(found) == [".hidden.png", "missing.png", "notes.txt"]
+    assert [source.stamp is None for source in found.sources] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "expected"),
+    [
+        (["*.pgm"], [], ["a.pgm", "sub/deep/d.pgm"]),
+        (["*.png"], [], ["B.PNG"]),
+        (["*.txt"], [], ["notes.txt"]),
+        (["sub/*"], [], ["sub/c.jpg", "sub/deep/d.pgm"]),
+        (["SUB/?.jpg", "b.*"], [], ["B.PNG", "sub/c.jpg"]),
+        ([], ["*.pgm"], ["B.PNG", "sub/c.jpg"]),
+        ([], ["sub/*"], ["B.PNG", "a.pgm"]),
+        (["*"], ["*.pgm", "*.txt"], ["B.PNG", "sub/c.jpg"]),
+        (["[ab].*"], ["B*"], ["a.pgm"]),
+        (["x"], [], []),
+    ],
+)
+def test_include_and_exclude(here, include, exclude, expected):
+    assert names(find(["in"], "out", recursive=True, include=include, exclude=exclude)) == expected
+
+
+def test_every_file_once(here):
+    assert names(find(["in/a.pgm", "in", "./in/../in/a.pgm", str(here / "in")], "out")) == ["B.PNG", "a.pgm"]
+
+
+def test_a_folder_and_one_inside_it_have_each_file_once(here):
+    assert names(find(["in", "in/sub"], "out", recursive=True)) == ["B.PNG", "a.pgm", "sub/c.jpg", "sub/deep/d.pgm"]
+
+
+def test_two_dots_after_a_link_lead_to_another_file(here):
+    """Taken away as text, ``link/..`` would make two files one, and one of them would never be done."""
+    os.symlink("sub/deep", "in/link")
+    (here / "in/sub/a.pgm").write_bytes(pgm(2))
+    found = find(["in/a.pgm", "in/link/../a.pgm"], "out")
+    assert len(found.sources) == 2
+
+
+def test_sorted_by_the_bytes_of_names_whatever_the_order_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    raw = [b"\xff.png", b"a.png", "é.png".encode(), b"Z.png", b"\xc3.png", b" .png"]
+    for name in raw:
+        with open(name, "wb"):
+            pass
+    found = find([os.fsdecode(name) for name in raw], "out")
+    assert [os.fsencode(name) for name in names(found)] == sorted(raw)
+    assert names(find(["."], "out")) == names(found)
+
+
+def test_links(here):
+    os.symlink("..", "in/sub/up")
+    os.symlink("itself.png", "in/itself.png")
+    os.symlink("nowhere.png", "in/dangling.png")
+    os.symlink("a.pgm", "in/other.pgm")
+    found = find(["in"], "out", recursive=True)
+    expected = ["B.PNG", "a.pgm", "dangling.png", "itself.png", "other.pgm", "sub/c.jpg", "sub/deep/d.pgm"]
+    assert names(found) == expected
+    assert found.left_out["links to folders"] == 1
+    assert [source.name for source in found.sources if source.stamp is None] == ["dangling.png", "itself.png"]
+
+
+def test_a_link_to_a_folder_is_followed_when_it_is_named(here):
+    os.symlink("in", "link")
+    assert names(find(["link"], "out")) == ["B.PNG", "a.pgm"]
+
+
+def test_the_folder_of_results_is_left_out(here):
+    fill("in/sub/out", 2)
+    assert "sub/out/p0000.pgm" in names(find(["in"], "elsewhere", recursive=True))
+    found = find(["in"], "in/sub/out", recursive=True)
+    assert names(found) == ["B.PNG", "a.pgm", "sub/c.jpg", "sub/deep/d.pgm"]
+    assert found.left_out["folders of results"] == 1
+    os.symlink("in/sub/out", "link")
+    assert names(find(["in"], "link", recursive=True)) == names(found)
+
+
+def test_folders_of_other_results_are_left_out(here):
+    fill("in/sub/old/.poolcli", 1)
+    fill("in/sub/old/more", 2)
+    found = find(["in"], "out", recursive=True)
+    assert names(found) == ["B.PNG", "a.pgm", "sub/c.jpg", "sub/deep/d.pgm"]
+    assert found.left_out["folders of results"] == 1
+
+
+@pytest.mark.parametrize("spelling", ["in", "./in", "in/", "in/sub/..", "link"])
+def test_a_folder_that_is_input_and_output_is_refused(here, spelling):
+    os.symlink("in", "link")
+    with pytest.raises(OptionError, match="the folder of the results is an input"):
+        find(["in"], spelling)
+    with pytest.raises(OptionError, match="the folder of the results is an input"):
+        find([spelling], "in")
+
+
+def test_very_deep_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(300):
+        os.mkdir("d")
+        os.chdir("d")
+    with open("x.pgm", "wb") as file:
+        file.write(pgm(1))
+    monkeypatch.chdir(tmp_path)
+    (source,) = find(["d"], "out", recursive=True).sources
+    assert source.name == "d/" * 299 + "x.pgm"
+
+
+def plan(*paths, output="out", template=DEFAULT, figures=True, flat=False):
+    sources = [Source(path, os.path.basename(path) if flat else path, stamp_of(path)) for path in paths]
+    return assign(sources, output, Template(template), figures=figures)
+
+
+def test_the_tree_is_kept():
+    first, second = plan("a.jpg", "x/y/b.png")
+    assert (first.result, first.figure) == ("a.pooled.png", "a.figure.png")
+    assert (second.result, second.figure) == ("x/y/b.pooled.png", "x/y/b.figure.png")
+    assert [item.figure for item in plan("a.jpg", figures=False)] == [None]
+
+
+def test_the_index_begins_with_one():
+    assert [item.result for item in plan("a.jpg", "x/b.jpg", template="{index}.png")] == ["1.png", "x/2.png"]
+
+
+E_ACUTE = unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é")
+CLASHES = {
+    "two formats": (["a.jpg", "a.png"], {}, "out/a.pooled.png"),
+    "case": (["x/A.png", "x/a.png"], {}, "out/x/a.pooled.png"),
+    "case of a folder": (["X/a.png", "x/a.png"], {}, "out/x/a.pooled.png"),
+    "sharp s": (["strasse.png", "straße.png"], {}, "out/straße.pooled.png"),
+    "forms of Unicode": ([f"{E_ACUTE[0]}.png", f"{E_ACUTE[1]}.png"], {}, "é"),
+    "figures": (["a.jpg", "a.png"], {"template": "{name}.png"}, "out/a.figure.png"),
+    "result and figure": (["a.jpg", "a.figure.jpg"], {"template": "{stem}.png"}, "out/a.figure.png"),
+    "one name for all": (["a.jpg", "b.jpg"], {"template": "same.png"}, "out/same.png"),
+}
+
+
+@pytest.mark.parametrize("what", CLASHES)
+def test_two_sources_for_one_file_are_refused_with_both_names(tmp_path, what):
+    paths, options, target = CLASHES[what]
+    with pytest.raises(OptionError) as caught:
+        plan(*paths, **options)
+    for word in (*paths, target):
+        assert word in str(caught.value)
+    assert plan(*paths, template="{index}-{name}.png", figures=False)
+
+
+def test_a_result_that_is_its_own_figure_is_refused():
+    with pytest.raises(OptionError, match=r"^a\.jpg: its result and its figure would both be out/a\.figure\.png"):
+        plan("a.jpg", template="{stem}.figure.png")
+
+
+def test_figures_that_clash_are_helped_by_no_figures():
+    with pytest.raises(OptionError, match="--no-figure keeps them apart"):
+        plan("a.jpg", "a.png", template="{name}.png")
+    assert len(plan("a.jpg", "a.png", template="{name}.png", figures=False)) == 2
+
+
+def test_the_number_of_further_clashes_is_told():
+    with pytest.raises(OptionError, match=r"a\.jpg and a\.png .*\(and 2 more\)$"):
+        plan("a.jpg", "a.png", "b.jpg", "b.png", "b.tif", figures=False)
+
+
+@pytest.mark.parametrize("paths", [("x.jpg", "x.pooled.png/y.jpg"), ("X.jpg", "x.pooled.png/deep/y.jpg")])
+def test_a_result_that_would_be_the_folder_of_another_is_refused(paths):
+    with pytest.raises(OptionError) as caught:
+        plan(*paths)
+    for path in paths:
+        assert path in str(caught.value)
+    with pytest.raises(OptionError, match="would be a folder"):
+        plan(*reversed(paths))
+    assert plan(*paths, template="{stem}.png")
+
+
+def test_a_result_that_is_an_input_is_refused(here):
+    os.rename("in/a.pgm", "in/B.pooled.png")
+    os.mkdir("links")
+    os.link("in/B.pooled.png", "links/B.pooled.png")
+    os.mkdir("soft")
+    os.symlink("../in/B.pooled.png", "soft/B.figure.png")
+    for output in ("in", "./in/sub/..", "links", "soft"):
+        with pytest.raises(
+            OptionError, match=r"^in/B\.PNG: its result would replace in/B\.pooled\.png, which is an inp"
+        ):
+            plan("in/B.PNG", "in/B.pooled.png", output=output, flat=True)
+
+
+@pytest.mark.parametrize("target", ["..", "/tmp", "../in"])
+def test_a_link_that_leads_out_of_the_folder_is_refused(here, target):
+    os.mkdir("out")
+    os.symlink(target, "out/sub")
+    sources = find(["in"], "out", recursive=True).sources
+    with pytest.raises(OptionError, match=r"^out/sub(/deep)?: leads out of out"):
+        assign(sources, "out", Template(DEFAULT), figures=False)
+
+
+def test_a_link_that_stays_inside_the_folder_is_fine(here):
+    os.makedirs("out/other")
+    os.symlink("other", "out/sub")
+    assert len(assign(find(["in"], "out", recursive=True).sources, "out", Template(DEFAULT), figures=True)) == 4

@@ -1,0 +1,99 @@
+"""Folders of small pictures, and what became of them: what the tests of batches share."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+OWN = ".poolcli"
+
+
+def pgm(seed: int, height: int = 12, width: int = 16) -> bytes:
+    """The bytes of a picture of gray noise."""
+    values = np.random.default_rng(seed).integers(0, 256, (height, width), np.uint8)
+    return b"P5\n%d %d\n255\n" % (width, height) + values.tobytes()
+
+
+def fill(folder: str | os.PathLike[str], count: int, height: int = 12, width: int = 16) -> Path:
+    """Put so many different pictures into a folder, which is made."""
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        (path / f"p{number:04}.pgm").write_bytes(pgm(number, height, width))
+    return path
+
+
+def tree(folder: str | os.PathLike[str]) -> dict[str, bytes]:
+    """Every file below a folder but what is noted about it: name -> bytes."""
+    top = Path(folder)
+    found = (path for path in sorted(top.rglob("*")) if path.is_file())
+    return {
+        str(path.relative_to(top)): path.read_bytes() for path in found if OWN not in path.relative_to(top).parts[:-1]
+    }
+
+
+def parts(folder: str | os.PathLike[str]) -> list[str]:
+    """Names of half-written files, wherever below a folder."""
+    return [name for _, _, names in os.walk(folder) for name in names if name.endswith(".part")]
+
+
+def journal(folder: str | os.PathLike[str]) -> Path:
+    """Where a folder's journal is."""
+    return Path(folder) / OWN / "journal.jsonl"
+
+
+def lines(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """The whole lines of a folder's journal that tell of results."""
+    try:
+        data = journal(folder).read_bytes()
+    except FileNotFoundError:
+        return []
+    records = [json.loads(line) for line in data.splitlines(keepends=True) if line.endswith(b"\n")]
+    return [record for record in records if "result" in record]
+
+
+def done(folder: str | os.PathLike[str]) -> list[str]:
+    """Results of a folder in the order in which they were noted as done; twice where they were made twice."""
+    return [line["result"] for line in lines(folder) if line["status"] == "done"]
+
+
+def until(holds: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """Wait until something holds; returns it."""
+    end = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.002)
+    return found
+
+
+def children(pid: int) -> Iterator[int]:
+    """All processes below a process, now."""
+    parents: dict[int, int] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                words = Path(f"/proc/{name}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+            except OSError:  # it has ended
+                continue
+            if words[0] != "Z":
+                parents[int(name)] = int(words[1])
+    below = {pid}
+    while more := {child for child, parent in parents.items() if parent in below and child not in below}:
+        below |= more
+    yield from below - {pid}
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
