@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from poolcli.ops.counting import counts
 from poolcli.ops.kinds import POOLS, PoolKind
 from poolcli.ops.strips import STRIP_BYTES, Windowed, chunk_rows
 from poolcli.ops.values import Values
@@ -49,7 +50,7 @@ class PoolStage(Windowed):
         self.chunk = chunk_rows(self.planes, cols.length, itemsize, rows.stride, least=rows.extent)
         if isinstance(rows, AdaptiveAxis):
             self.chunk = 1  # then all rows of a chunk's windows are whole slices
-        elif self.kind.gathers:
+        elif self.kind.gathers and not counts(before, window):
             self.chunk = max(
                 1, min(self.chunk, 4 * STRIP_BYTES // max(1, self.planes * self._held * cols.out * itemsize))
             )

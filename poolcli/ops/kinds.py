@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from poolcli.errors import OptionError, suggestion
+from poolcli.ops.counting import few
 from poolcli.ops.folds import combine
+from poolcli.ops.order import median, mode, percentile
 from poolcli.ops.values import Values
 from poolcli.ops.view import View, highest, lowest
 
@@ -26,9 +28,6 @@ if TYPE_CHECKING:
 
 HIGH_POWER = 7
 """The seventh power of every float32 is a float64; beyond, a norm is computed relative to its window's largest value."""
-
-FEW_VALUES = 1 << 16
-"""Integers of so small a range are counted rather than sorted, where a window is large."""
 
 
 class Parameter(NamedTuple):
@@ -163,7 +162,7 @@ def _rms(view: View, _: float) -> NDArray[Any]:
 def _std(view: View, _: float) -> NDArray[Any]:
     # Always from the deviations: sums of squares lose their digits where the mean is large.
     view.block  # noqa: B018 - held, since it is read twice
-    if view.few:
+    if few(view.window):
         result = np.empty(view.shape)
         for (i, j), cells in view.each():
             result[:, i, j] = np.std(cells, axis=(1, 2), dtype=np.float64)
@@ -189,7 +188,7 @@ def _lp(view: View, p: float) -> NDArray[Any]:
     largest = view.fold(np.maximum, 0, dtype=np.float64, prepare=_magnitude)
     unit = np.where(np.isfinite(largest) & (largest > 0), largest, 1.0)
     total = np.zeros(view.shape)
-    if view.few:
+    if few(view.window):
         for (i, j), cells in view.each():
             total[:, i, j] = np.sum(np.power(_magnitude(cells) / unit[:, i, j, None, None], p), axis=(1, 2))
     else:
@@ -200,66 +199,6 @@ def _lp(view: View, p: float) -> NDArray[Any]:
 
 def _magnitude(cells: NDArray[Any]) -> NDArray[Any]:
     return np.abs(cells.astype(np.float64))
-
-
-def _neighbours(view: View, q: float) -> tuple[NDArray[Any], NDArray[Any], Any]:
-    """The cells on either side of percentile q of each window, float64, and how far between them it lies.
-
-    Where a window holds a NaN, both are NaN.
-    """
-    counts = view.counts()
-    nan = view.nan_windows()
-    stack = view.gathered()
-    position = np.multiply(q / 100, np.subtract(counts, 1))
-    ranks = np.floor(position).astype(np.intp), np.ceil(position).astype(np.intp)
-    if position.ndim == 0:
-        stack.partition(sorted({int(rank) for rank in ranks}), axis=-1)
-        low, high = (stack[..., rank].astype(np.float64) for rank in ranks)
-    else:
-        stack.sort(axis=-1)
-        at = (np.broadcast_to(rank[..., None], (*stack.shape[:-1], 1)) for rank in ranks)
-        low, high = (np.take_along_axis(stack, index, axis=-1)[..., 0].astype(np.float64) for index in at)
-    if nan is not None:
-        low[nan] = high[nan] = np.nan
-    return low, high, position - ranks[0]
-
-
-def _percentile(view: View, q: float) -> NDArray[Any]:
-    low, high, part = _neighbours(view, q)
-    span = high - low
-    # numpy's interpolation, which is exact at both ends; equal infinities have no span.
-    between = np.where(part < 0.5, low + span * part, high - span * (1 - part))
-    return np.where(low == high, low, between)
-
-
-def _median(view: View, _: float) -> NDArray[Any]:
-    low, high, _part = _neighbours(view, 50)
-    return (low + high) / 2
-
-
-def _mode(view: View, _: float) -> NDArray[Any]:
-    low, high = view.values.low, view.values.high
-    if view.few and low is not None and high is not None and high - low <= FEW_VALUES:
-        result = np.empty(view.shape, view.values.dtype)
-        for (i, j), cells in view.each():
-            for plane, values in enumerate(cells):
-                result[plane, i, j] = np.bincount(np.subtract(values, low, dtype=np.intp).ravel()).argmax() + low
-        return result
-    counts = np.asarray(view.counts())
-    nan = view.nan_windows()
-    stack = view.gathered()
-    stack.sort(axis=-1)
-    index = np.arange(stack.shape[-1])
-    starts = np.empty(stack.shape, bool)
-    starts[..., :1] = True
-    np.not_equal(stack[..., 1:], stack[..., :-1], out=starts[..., 1:])
-    run = index - np.maximum.accumulate(np.where(starts, index, 0), axis=-1)
-    run[index >= np.broadcast_to(counts[..., None], run.shape)] = -1
-    best = run.argmax(axis=-1)  # the first longest run is that of the smallest value
-    result = np.take_along_axis(stack, best[..., None], axis=-1)[..., 0]
-    if nan is not None:
-        result[nan] = np.nan
-    return result
 
 
 def _subsample(view: View, _: float) -> NDArray[Any]:
@@ -288,19 +227,19 @@ POOLS: dict[str, PoolKind] = {
     "median": PoolKind(
         "the middle value; the mean of the two middles for an even count",
         "numpy.median",
-        _median, _real, "MedianPool", "left out",
+        median, _real, "MedianPool", "left out",
         gathers=True,
     ),
     "mode": PoolKind(
         "the most frequent value; the smallest of equals",
         "scipy.stats.mode",
-        _mode, _same, "ModePool", "left out",
+        mode, _same, "ModePool", "left out",
         keeps=True, gathers=True,
     ),
     "percentile": PoolKind(
         "the value below which q percent of the cells lie, interpolated linearly",
         "numpy.percentile, method linear",
-        _percentile, _real, "PercentilePool", "left out",
+        percentile, _real, "PercentilePool", "left out",
         parameter=Parameter("q", 50.0, "a number from 0 to 100", lambda q: 0 <= q <= 100),
         gathers=True,
     ),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poolcli.ops.counting import counts, few
 from poolcli.ops.folds import combine, fold_axis
 from poolcli.ops.strips import STRIP_BYTES
 from poolcli.ops.values import Scratch, Values
@@ -169,6 +170,13 @@ class View:
             for i, (op, neutral) in enumerate(ops)
         ]
 
+    def count(self, flags: NDArray[np.bool_]) -> NDArray[Any]:
+        """How many cells of each window are flagged; `flags` has the shape of the block."""
+        cells, chunk, scratch = flags.view(np.uint8), (self._a, self._b), self._scratch
+        rows, cols = self.window.rows, self.window.cols
+        tall = fold_axis(np.add, 0, cells, rows, chunk, self._lo, -2, _counter(rows.size), scratch, "tall")
+        return fold_axis(np.add, 0, tall, cols, (0, cols.out), 0, -1, _counter(rows.size * cols.size), scratch, "wide")
+
     def total(self) -> NDArray[Any]:
         """Sum the cells of each window; padding adds nothing.
 
@@ -252,9 +260,9 @@ class View:
         return value, position
 
     @property
-    def few(self) -> bool:
-        """Whether there are fewer windows than a window has cells: then they are better taken one by one."""
-        return self.window.cells > self.window.rows.out * self.window.cols.out
+    def counted(self) -> bool:
+        """Whether the windows' order statistics are better counted than sorted."""
+        return counts(self.values, self.window)
 
     def each(self) -> Iterator[tuple[tuple[int, int], NDArray[Any]]]:
         """For each window: its place in the output, and its cells, shape (planes, rows, columns)."""
@@ -270,7 +278,7 @@ class View:
 
     def gathered(self) -> NDArray[Any]:
         """All cells of each window along a last axis, shape (planes, rows, columns, cells), missing ones sorting last."""
-        if self.few:
+        if few(self.window):
             stack = np.full((*self.shape, int(np.max(self.counts()))), highest(self.values.dtype), self.values.dtype)
             for (i, j), cells in self.each():
                 stack[:, i, j, : cells[0].size] = cells.reshape(len(cells), -1)
@@ -298,6 +306,11 @@ def _range(values: Values) -> tuple[int, int]:
 def _summable(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Sums start at 16 bits: an 8-bit accumulator would only ever serve windows of one cell."""
     return np.dtype(np.int16) if dtype.itemsize == 1 else dtype
+
+
+def _counter(cells: int) -> np.dtype[Any]:
+    """The type that counts so many cells, the smaller the faster."""
+    return np.dtype(np.uint8 if cells < 1 << 8 else np.uint16 if cells < 1 << 16 else np.int64)
 
 
 def _keep_better(

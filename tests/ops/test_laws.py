@@ -1,16 +1,13 @@
 """What must hold whatever the numbers: symmetries of the kinds, independence of strips, bands, threads and planes."""
 
-import contextlib
-from unittest import mock
-
 import numpy as np
 import pytest
 import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import tiny_strips
 
 import poolcli
-from poolcli.ops import condense, strips, view
 
 SETTINGS = settings(derandomize=True, deadline=None, max_examples=60)
 SHIFTING = ("max", "min", "average", "median", "mode", "percentile", "subsample", "blur")
@@ -23,16 +20,6 @@ GEOMETRIES = [
     {"size": 1, "stride": 3},
     {"size": (18, 1), "stride": (1, 2), "padding": "same-lower"},
 ]
-
-
-@contextlib.contextmanager
-def tiny_strips():
-    """Strips of the fewest rows and bands of the fewest strips, so that a small map has many of both."""
-    with contextlib.ExitStack() as stack:
-        for module in (condense, strips, view):
-            stack.enter_context(mock.patch.object(module, "STRIP_BYTES", 64))
-        stack.enter_context(mock.patch.object(strips, "BAND_CELLS", 1))
-        yield
 
 
 def numbers(seed, shape, dtype):
