@@ -1,7 +1,7 @@
 """Exact sums of integers, at about the price of reading them.
 
-numpy adds integers in 64 bits, one by one, after copying them into that type. Halves of an array added to each
-other stay in the type they have, for as long as their range allows, and fill whole vector registers.
+numpy adds integers in 64 bits, one by one, after copying them into that type. Rows added to each other stay in the
+type they have, or the next wider one, for as long as their range allows, and fill whole vector registers.
 """
 
 from __future__ import annotations
@@ -15,9 +15,20 @@ if TYPE_CHECKING:
 
     from poolcli.ops.values import Values
 
-_EVEN_BYTES = np.uint64(0x00FF00FF00FF00FF)
-_BYTE = np.uint64(8)
-_SHORT = 256  # not worth halving
+_WIDER = {
+    np.dtype(narrow): np.dtype(wide)
+    for narrow, wide in (
+        (np.bool_, np.uint8),
+        (np.int8, np.int16),
+        (np.uint8, np.uint16),
+        (np.int16, np.int32),
+        (np.uint16, np.uint32),
+        (np.int32, np.int64),
+        (np.uint32, np.int64),
+    )
+}
+_LANES = 2048
+"""Sums kept side by side: enough for the vector registers, few enough to stay in the first-level cache."""
 
 
 def exact_sum(cells: NDArray[Any], values: Values) -> int:
@@ -44,19 +55,19 @@ def exact_sum(cells: NDArray[Any], values: Values) -> int:
         half = flat.dtype.type(32)
         low = flat & flat.dtype.type(0xFFFFFFFF)
         return (int(np.add.reduce(flat >> half)) << 32) + int(np.add.reduce(low))
-    total, top = 0, max(abs(values.low or 0), abs(values.high or 0), 1)
-    if flat.dtype.itemsize == 1 and flat.dtype != np.int8 and flat.size >= _SHORT:
-        # Eight bytes at a time: the even ones and the odd ones side by side in 16-bit lanes.
-        whole = flat.size // 8 * 8
-        total = int(np.add.reduce(flat[whole:], dtype=np.int64))
-        lanes = flat[:whole].view(np.uint64)
-        odd = lanes >> _BYTE
-        odd &= _EVEN_BYTES
-        flat, top = ((lanes & _EVEN_BYTES) + odd).view(np.uint16), 2 * top
-    limit = np.iinfo(flat.dtype).max if flat.dtype != bool else 1
-    while flat.size >= _SHORT and 2 * top <= limit:
-        half = flat.size // 2
-        if flat.size % 2:
-            total += int(flat[-1])
-        flat, top = flat[:half] + flat[half : 2 * half], 2 * top
+    total, top, kind = 0, max(abs(values.low or 0), abs(values.high or 0), 1), flat.dtype
+    while flat.size >= 2 * _LANES:
+        rows = _room(kind) // top
+        if rows < 4:
+            kind = _WIDER[kind]
+            rows = _room(kind) // top
+        rows = min(rows, flat.size // _LANES)
+        lanes = flat.size // rows
+        if rows * lanes < flat.size:
+            total += int(np.add.reduce(flat[rows * lanes :], dtype=np.int64))
+        flat, top = np.add.reduce(flat[: rows * lanes].reshape(rows, lanes), axis=0, dtype=kind), rows * top
     return total + int(np.add.reduce(flat, dtype=np.int64))
+
+
+def _room(kind: np.dtype[Any]) -> int:
+    return 1 if kind.kind == "b" else int(np.iinfo(kind).max)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from poolcli.ops.kinds import POOLS
 from poolcli.ops.values import Values
 from poolcli.pipeline.recipe import Recipe
 from poolcli.pipeline.result import Result, Stage
-from poolcli.pipeline.steps import Conv2D, Pool, Pool2D
+from poolcli.pipeline.steps import Conv2D, Pool, Pool2D, ReLU
 from poolcli.pipeline.watch import MapCopy, MapDisplay, MapStatistics, MapWatch, Watch
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def plan(
     placed: list[Placed] = []
     for step, label, drawn in expanded(recipe):
         try:
-            stages = tuple(step.place(shape, values, planes))
+            stages = _stages_of(step, shape, values, planes)
         except SizeError as error:
             msg = f"{label}: {error}"
             raise SizeError(msg) from None
@@ -121,6 +122,12 @@ def plan(
         placed.append(Placed(step, label, drawn, stages, field, jump))
         shape, values = stages[-1].shape, stages[-1].values
     return placed
+
+
+@lru_cache(maxsize=64)
+def _stages_of(step: Step, shape: Pair, values: Values, planes: int) -> tuple[strips.Stage, ...]:
+    """The stages of a step; kept, since a picture is planned when its header is read and again when it is run."""
+    return tuple(step.place(shape, values, planes))
 
 
 def _grown(stage: strips.Stage, field: Pair, jump: tuple[float, float]) -> tuple[Pair, tuple[float, float]]:
@@ -238,14 +245,18 @@ def execute(
     planes = values[None] if values.ndim == 2 else np.moveaxis(values, -1, 0)
     placed = plan(recipe, (planes.shape[1], planes.shape[2]), len(planes), planes.dtype)
     white, scale = _units(picture, recipe)
+    stages = [stage for one in placed for stage in one.stages]
+    winners = None
     if indices:
         check_indices(recipe)
-    winners = _winners(placed, len(planes)) if indices else None
+        winners = _winners(stages, len(planes))
 
-    def look(shape: Pair, held: Values, rule: str, *, drawn: bool = True) -> MapWatch:
+    def look(
+        shape: Pair, held: Values, rule: str, *, drawn: bool = True, before: MapStatistics | None = None
+    ) -> MapWatch:
         whole = (len(planes), *shape)
         return MapWatch(
-            MapStatistics(whole, held) if statistics else None,
+            MapStatistics(whole, held, before) if statistics else None,
             MapDisplay(whole, held, panel, rule) if panel and drawn else None,
             MapCopy(whole, held) if keep_maps else None,
         )
@@ -256,12 +267,13 @@ def execute(
     seen: list[MapWatch | None] = [looks[0]]
     for one in placed:
         kind = "largest" if isinstance(one.step, Conv2D) else rule
-        looks.append(look(one.shape, one.values, kind, drawn=one.drawn))
+        before = looks[-1].statistics if isinstance(one.step, ReLU) else None
+        looks.append(look(one.shape, one.values, kind, drawn=one.drawn, before=before))
         seen += [*[None] * (len(one.stages) - 1), looks[-1]]
 
     raw = np.empty((len(planes), *placed[-1].shape), placed[-1].values.dtype)
     count = _threads_worth(planes.size) if threads is None else thread_count(threads)
-    strips.run(planes, [stage for one in placed for stage in one.stages], raw, threads=count, watcher=Watch(seen))
+    strips.run(planes, stages, raw, threads=count, watcher=Watch(seen))
 
     input_stage = Stage("input", "Input", "input", {}, size, (1, 1), (1.0, 1.0), *looks[0].found(scale))
     return Result(
@@ -316,11 +328,12 @@ def check_indices(recipe: Recipe) -> None:
         raise OptionError(msg)
 
 
-def _winners(placed: list[Placed], planes: int) -> Any:
-    stage = next(one.stages[-1] for one in reversed(placed) if isinstance(one.step, Pool))
-    assert isinstance(stage, PoolStage)  # kinds with winners are made of one
-    stage.indices = np.empty((planes, *stage.shape), np.int64)
-    return stage.indices
+def _winners(stages: list[strips.Stage], planes: int) -> Any:
+    """The array that the last pooling fills with positions; in `stages`, a copy that knows it takes its place."""
+    last, stage = next((i, one) for i, one in reversed([*enumerate(stages)]) if isinstance(one, PoolStage))
+    winners = np.empty((planes, *stage.shape), np.int64)
+    stages[last] = replace(stage, indices=winners)
+    return winners
 
 
 def _described(one: Placed, look: MapWatch, scale: float) -> Stage:

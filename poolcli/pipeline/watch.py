@@ -6,6 +6,7 @@ end, and everything else is exact in any order, so the number of threads changes
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -29,37 +30,54 @@ SAMPLE_CELLS = 1 << 18
 
 
 class MapStatistics:
-    """Minimum, maximum, mean and active share of one map of shape (planes, H, W)."""
+    """Minimum, maximum, mean and active share of one map of shape (planes, H, W).
 
-    def __init__(self, shape: tuple[int, int, int], values: Values) -> None:
-        planes, height, width = shape
+    Of integers, what ReLU makes of `before` differs in no more than the sum: the rest is taken from there.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], values: Values, before: MapStatistics | None = None) -> None:
+        planes, height, _ = shape
         self._values = values
-        self._rows = np.zeros((planes, height))
-        self._found: list[tuple[Any, Any, int, int]] = []  # of each strip: least, greatest, how many above 0, sum
-        self._cells = planes * height * width
+        self._before = before if values.whole else None
+        self._rows = np.zeros((0 if values.whole else planes, height))
+        self._found: list[tuple[Any, Any, int]] = []  # of each strip: least, greatest, how many above 0
+        self._totals: list[int] = []
+        self._cells = math.prod(shape)
 
     def see(self, group: slice, strip: NDArray[Any], first: int) -> None:
-        total = 0
         if self._values.whole:
-            total = exact_sum(strip, self._values)
+            self._totals.append(exact_sum(strip, self._values))
+            if self._before is not None:
+                return
         else:  # the order of additions counts: rows by themselves, added up at the end
             sums = np.add.reduce(np.ascontiguousarray(strip, np.float64), axis=-1)
             self._rows[group, first : first + strip.shape[1]] = sums
-        self._found.append((strip.min(), strip.max(), int(np.count_nonzero(strip > 0)), total))
+        # Without negative values, and where they lie together, what is not 0 is counted without a copy.
+        plain = self._values.low is not None and self._values.low >= 0 and strip.flags.c_contiguous
+        self._found.append((strip.min(), strip.max(), int(np.count_nonzero(strip if plain else strip > 0))))
+
+    def _extremes(self) -> tuple[Any, Any, int]:
+        """Least, greatest, how many above 0."""
+        if self._before is not None:
+            low, high, count = self._before._extremes()  # noqa: SLF001 - of the same class
+            return max(low, 0), max(high, 0), count
+        if len(self._found) == 1:
+            return self._found[0]
+        lows, highs, counts = zip(*self._found, strict=True)
+        return np.min(lows), np.max(highs), sum(counts)
 
     def result(self, scale: float) -> Statistics:
         """In units of the output."""
         unit = np.float32(scale)
-        lows, highs, counts, totals = zip(*self._found, strict=True)
-        total = sum(totals) if self._values.whole else float(self._rows.sum())
+        low, high, count = self._extremes()
+        total = sum(self._totals) if self._values.whole else float(self._rows.sum())
         with np.errstate(over="ignore"):  # as in the output, which is float32
-            low, high = (float(np.float32(value) * unit) for value in (np.min(lows), np.max(highs)))
-        return Statistics(
-            min=low,
-            max=high,
-            mean=total * scale / self._cells,
-            active=sum(counts) / self._cells,
-        )
+            return Statistics(
+                min=float(np.float32(low) * unit),
+                max=float(np.float32(high) * unit),
+                mean=total * scale / self._cells,
+                active=count / self._cells,
+            )
 
 
 class MapDisplay:
