@@ -136,6 +136,8 @@ def _collect(
 ) -> NDArray[Any]:
     # Strip by strip: besides the decoded picture and the result there is never a third of their size.
     width, height = image.size
+    if width * height <= _STRIP_PIXELS:  # one strip, which need not be cut out first
+        return np.array(turn(image), dtype)
     out = np.empty((height, width) if count == 1 else (height, width, count), dtype)
     for rows in row_chunks(height, max(1, _STRIP_PIXELS // width)):
         out[rows] = np.asarray(turn(image.crop((0, rows.start, width, rows.stop))))

@@ -37,6 +37,7 @@ NONE, SUB, UP = range(3)
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIECE = 1 << 18  # bytes filtered and compressed at a time: they stay in cache between the two
 _SAMPLE_ROWS = 24
+_SMALL = 1 << 10  # bytes of a picture of which a sample saves nothing: each filter is tried on all of it
 
 
 def encode_png(
@@ -76,8 +77,13 @@ def encode_png(
         parts += _chunk(b"pHYs", struct.pack(">IIB", metre, metre, 1))
     for keyword, content in (text or {}).items():
         parts += _text(keyword, content)
-    kind, strategy = (NONE, zlib.Z_DEFAULT_STRATEGY) if drawn else (_best_filter(rows, step), zlib.Z_RLE)
-    parts += _chunk(b"IDAT", *_deflated(_pieces(rows, step, kind), strategy))
+    if drawn:
+        packed = _deflated(_pieces(rows, step, NONE), zlib.Z_DEFAULT_STRATEGY)
+    elif rows.size <= _SMALL:
+        packed = min((_deflated(_pieces(rows, step, kind), zlib.Z_RLE) for kind in (NONE, SUB, UP)), key=_length)
+    else:
+        packed = _deflated(_pieces(rows, step, _best_filter(rows, step)), zlib.Z_RLE)
+    parts += _chunk(b"IDAT", *packed)
     parts += _chunk(b"IEND")
     return b"".join(parts)
 
@@ -86,7 +92,7 @@ def _chunk(name: bytes, *data: bytes) -> list[bytes]:
     checksum = zlib.crc32(name)
     for part in data:
         checksum = zlib.crc32(part, checksum)
-    return [struct.pack(">I", sum(map(len, data))), name, *data, struct.pack(">I", checksum)]
+    return [struct.pack(">I", _length(data)), name, *data, struct.pack(">I", checksum)]
 
 
 def _text(keyword: str, content: str) -> list[bytes]:
@@ -104,8 +110,7 @@ def _best_filter(rows: Bytes, step: int) -> int:
     sample, above = rows[chosen], rows[np.maximum(chosen - 1, 0)]
     buffer = np.empty((len(sample), rows.shape[1] + 1), np.uint8)
     sizes = {
-        kind: sum(map(len, _deflated([_filtered(sample, above, step, kind, buffer)], zlib.Z_RLE)))
-        for kind in (NONE, SUB, UP)
+        kind: _length(_deflated([_filtered(sample, above, step, kind, buffer)], zlib.Z_RLE)) for kind in (NONE, SUB, UP)
     }
     return min(sizes, key=sizes.__getitem__)
 
@@ -139,3 +144,7 @@ def _filtered(rows: Bytes, above: Bytes, step: int, kind: int, out: Bytes) -> By
 def _deflated(pieces: Iterable[Bytes], strategy: int) -> list[bytes]:
     packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, 9, strategy)
     return [*(packer.compress(piece.data) for piece in pieces), packer.flush()]
+
+
+def _length(parts: Iterable[bytes]) -> int:
+    return sum(map(len, parts))

@@ -6,6 +6,7 @@ type they have, or the next wider one, for as long as their range allows, and fi
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,5 +70,6 @@ def exact_sum(cells: NDArray[Any], values: Values) -> int:
     return total + int(np.add.reduce(flat, dtype=np.int64))
 
 
+@cache
 def _room(kind: np.dtype[Any]) -> int:
     return 1 if kind.kind == "b" else int(np.iinfo(kind).max)

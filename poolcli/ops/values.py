@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,14 +28,15 @@ class Values:
     low: int | None = None
     high: int | None = None
 
-    @classmethod
-    def of(cls, dtype: np.dtype[Any]) -> Values:
+    @staticmethod
+    @cache
+    def of(dtype: np.dtype[Any]) -> Values:
         """Everything that `dtype` can hold."""
         if dtype.kind == "b":
-            return cls(dtype, 0, 1)
+            return Values(dtype, 0, 1)
         if dtype.kind in "iu":
-            return cls(dtype, int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
-        return cls(dtype)
+            return Values(dtype, int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+        return Values(dtype)
 
     @classmethod
     def integers(cls, low: int, high: int) -> Values:

@@ -7,6 +7,7 @@ PyTorch, TensorFlow and ONNX Runtime add up a window in row-major order, in floa
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +30,7 @@ EXACT_CELLS = 256
 """Largest float window whose sum keeps the frameworks' order of additions; larger ones are summed in float64."""
 
 
+@cache
 def lowest(dtype: np.dtype[Any]) -> Any:
     """The value that no maximum prefers."""
     if dtype.kind == "b":
@@ -36,6 +38,7 @@ def lowest(dtype: np.dtype[Any]) -> Any:
     return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
 
 
+@cache
 def highest(dtype: np.dtype[Any]) -> Any:
     """The value that no minimum prefers."""
     if dtype.kind == "b":

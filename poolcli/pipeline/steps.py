@@ -41,7 +41,7 @@ class Step(ABC):
 
     def settings(self) -> dict[str, Any]:
         """The settings as a recipe file has them, without the op; what is not set is left out."""
-        return {f.name: _plain(getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) is not None}
+        return {name: _plain(value) for name, value in vars(self).items() if value is not None}
 
 
 def _plain(value: Any) -> Any:
