@@ -30,7 +30,19 @@ ACCEPTED = "PNG, JPEG, GIF, BMP, WebP, TIFF, PBM, PGM, PPM, PFM and AVIF picture
 _MAGIC = {b"\x89PNG": "PNG", b"\xff\xd8": "JPEG", b"GIF8": "GIF", b"BM": "BMP", b"RIFF": "WebP"}
 _MAGIC |= {b"II*\0": "TIFF", b"MM\0*": "TIFF", b"II+\0": "TIFF", b"MM\0+": "TIFF"}
 _MAGIC |= {b"P%d" % digit: "PNM" for digit in range(1, 7)} | {b"Pf": "PFM", b"PF": "colour PFM"}
-_PLUGINS = {"TIFF": "TiffImagePlugin", "WebP": "WebPImagePlugin", "AVIF": "AvifImagePlugin"}
+# Pillow's module and name for each; PFM is read by that of PNM. What has no magic of its own is found by trying.
+_PLUGINS = {
+    "PNG": ("PngImagePlugin", "PNG"),
+    "JPEG": ("JpegImagePlugin", "JPEG"),
+    "GIF": ("GifImagePlugin", "GIF"),
+    "BMP": ("BmpImagePlugin", "BMP"),
+    "PNM": ("PpmImagePlugin", "PPM"),
+    "PFM": ("PpmImagePlugin", "PPM"),
+    "colour PFM": ("PpmImagePlugin", "PPM"),
+    "WebP": ("WebPImagePlugin", "WEBP"),
+    "TIFF": ("TiffImagePlugin", "TIFF"),
+    "AVIF": ("AvifImagePlugin", "AVIF"),
+}
 _KINDS_READ = {
     "TIFF": "gray of 1 to 16 or 32 bits or float32, and colour of 8 or 16 bits, are accepted",
     "colour PFM": "gray PFM (Pf) is accepted",
@@ -149,11 +161,8 @@ def open_picture(stream: BinaryIO, max_pixels: int) -> ImageFile.ImageFile:
         prefix = stream.read(16)
         stream.seek(0)
         kind = next((name for magic, name in _MAGIC.items() if prefix.startswith(magic)), None)
-        # Pillow loads some plugins by itself, and all 43 when it meets a format it has not loaded.
-        for plugin in _PLUGINS.values() if kind is None else filter(None, [_PLUGINS.get(kind)]):
-            import_module(f"PIL.{plugin}")
         try:
-            image = Image.open(stream, formats=PILLOW_FORMATS)
+            image = _any_kind(stream) if kind is None else _one_kind(stream, *_PLUGINS[kind])
         except UnidentifiedImageError:
             if kind is None:
                 raise ImageError(f"not a picture; {ACCEPTED}") from None
@@ -161,6 +170,28 @@ def open_picture(stream: BinaryIO, max_pixels: int) -> ImageFile.ImageFile:
             raise ImageError(f"starts like a {kind} file, but is damaged or of a kind not read; {advice}") from None
     check_pixels(image.height, image.width, max_pixels)
     return image
+
+
+def _one_kind(stream: BinaryIO, plugin: str, name: str) -> ImageFile.ImageFile:
+    """Open a file of one format, without the plugins of five that Pillow would load before it looks at a stream.
+
+    Pillow is told that it has them. Told so for longer, by two threads at a time, it would load what it misses later.
+    """
+    import_module(f"PIL.{plugin}")
+    loaded = getattr(Image, "_initialized", 1)
+    Image._initialized = max(loaded, 1)  # noqa: SLF001 - there is no other switch
+    try:
+        return Image.open(stream, formats=(name,))
+    finally:
+        if Image._initialized == 1:  # noqa: SLF001
+            Image._initialized = loaded  # noqa: SLF001
+
+
+def _any_kind(stream: BinaryIO) -> ImageFile.ImageFile:
+    # Pillow loads some plugins by itself, and all 43 when it meets a format it has not loaded.
+    for plugin, _ in _PLUGINS.values():
+        import_module(f"PIL.{plugin}")
+    return Image.open(stream, formats=PILLOW_FORMATS)
 
 
 def check_pixels(height: int, width: int, max_pixels: int | None) -> None:
