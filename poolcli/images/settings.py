@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolcli.errors import OptionError
 from poolcli.images.modes import parse_color
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     Check = Callable[[int, int, int], None]
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """How pictures are read, checked; the attributes are the keywords of `read`, with the colour parsed."""
 
     channels: str

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "Format", "atomic_write", "check_depth", "check_target", "encode", "format_of", "pixels"]
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(NamedTuple):
     """A format of results.
 
     Attributes

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from poolcli.ops.windows import Padding, Pair, Window
 
 
-@dataclass
 class PoolStage(Windowed):
     """Windows of one kind over a map of `before` values (a `strips.Stage`).
 
@@ -32,19 +30,22 @@ class PoolStage(Windowed):
         Filled with the winners' positions when given.
     """
 
-    window: Window
-    before: Values
-    kind: PoolKind
-    parameter: float
-    planes: int
-    count_include_pad: bool = False
-    indices: NDArray[np.int64] | None = None
-
-    def __post_init__(self) -> None:
-        self.shape = self.window.shape
-        self.values = self.kind.result(self.before, self.window.cells)
-        itemsize = self.before.dtype.itemsize
-        rows, cols = self.window.rows, self.window.cols
+    def __init__(
+        self,
+        window: Window,
+        before: Values,
+        kind: PoolKind,
+        parameter: float,
+        planes: int,
+        count_include_pad: bool = False,
+    ) -> None:
+        self.window, self.before, self.kind, self.parameter = window, before, kind, parameter
+        self.planes, self.count_include_pad = planes, count_include_pad
+        self.indices: NDArray[np.int64] | None = None
+        self.shape = window.shape
+        self.values = kind.result(before, window.cells)
+        itemsize = before.dtype.itemsize
+        rows, cols = window.rows, window.cols
         self.chunk = chunk_rows(self.planes, cols.length, itemsize, rows.stride, least=rows.extent)
         if isinstance(rows, AdaptiveAxis):
             self.chunk = 1  # then all rows of a chunk's windows are whole slices
@@ -73,22 +74,17 @@ class PoolStage(Windowed):
         rows.drain()
 
 
-@dataclass
 class BinomialStage:
     """[1 2 1] x [1 2 1] / 16 with reflected border, at a stride: ceil(n / stride) outputs (a `strips.Stage`).
 
     Zhang, "Making Convolutional Networks Shift-Invariant Again" (2019), filter size 3.
     """
 
-    size: Pair
-    stride: Pair
-    before: Values
-    planes: int
-
-    def __post_init__(self) -> None:
+    def __init__(self, size: Pair, stride: Pair, before: Values, planes: int) -> None:
+        self.size, self.stride, self.before = size, stride, before
         self.shape = (-(-self.size[0] // self.stride[0]), -(-self.size[1] // self.stride[1]))
         self.values = Values(np.dtype(np.float64 if self._wide else np.float32))
-        self.chunk = chunk_rows(self.planes, self.size[1], 4, self.stride[0])
+        self.chunk = chunk_rows(planes, self.size[1], 4, self.stride[0])
 
     @property
     def _wide(self) -> bool:
@@ -125,8 +121,7 @@ def _reflected(cells: NDArray[np.intp], n: int) -> NDArray[np.intp]:
     return np.clip(mirrored, 0, n - 1)
 
 
-@dataclass(frozen=True)
-class Pooling:
+class Pooling(NamedTuple):
     """The settings of a pooling step, checked: what `pool2d`, `adaptive_pool2d` and a recipe's pool stage share.
 
     Attributes

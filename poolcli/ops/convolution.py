@@ -6,8 +6,7 @@ nothing, so a tap that falls into it is left out. Weights of zero are skipped, a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -43,21 +42,14 @@ def filtered_values(before: Values, weights: NDArray[np.float64]) -> Values:
     return Values(np.dtype(np.float64 if wide else np.float32))
 
 
-@dataclass
 class ConvStage(Windowed):
     """A kernel over a map of `before` values (a `strips.Stage`)."""
 
-    window: Window
-    before: Values
-    weights: NDArray[np.float64]
-    planes: int
-
-    def __post_init__(self) -> None:
-        self.shape = self.window.shape
-        self.values = filtered_values(self.before, self.weights)
-        self.chunk = chunk_rows(
-            self.planes, self.window.cols.length, self.values.dtype.itemsize, self.window.rows.stride
-        )
+    def __init__(self, window: Window, before: Values, weights: NDArray[np.float64], planes: int) -> None:
+        self.window, self.weights = window, weights
+        self.shape = window.shape
+        self.values = filtered_values(before, weights)
+        self.chunk = chunk_rows(planes, window.cols.length, self.values.dtype.itemsize, window.rows.stride)
 
     def strips(self, rows: Rows, chunks: Iterable[Pair]) -> Iterator[NDArray[Any]]:
         scratch = Scratch()
@@ -117,20 +109,15 @@ def _weigh(taps: list[tuple[Any, NDArray[Any], float]], acc: NDArray[Any], scrat
             np.add(part, product, out=part)
 
 
-@dataclass
 class ReluStage:
     """max(x, 0) (a `strips.Stage`)."""
 
-    size: Pair
-    before: Values
-    planes: int
-
-    def __post_init__(self) -> None:
-        self.shape = self.size
-        self.values = self.before
-        if self.before.low is not None and self.before.high is not None:
-            self.values = Values(self.before.dtype, max(self.before.low, 0), max(self.before.high, 0))
-        self.chunk = chunk_rows(self.planes, self.size[1], self.before.dtype.itemsize, 1)
+    def __init__(self, size: Pair, before: Values, planes: int) -> None:
+        self.size = self.shape = size
+        self.before = self.values = before
+        if before.low is not None and before.high is not None:
+            self.values = Values(before.dtype, max(before.low, 0), max(before.high, 0))
+        self.chunk = chunk_rows(planes, size[1], before.dtype.itemsize, 1)
 
     def needs(self, a: int, b: int) -> Pair:
         return a, b
@@ -149,8 +136,7 @@ class ReluStage:
         rows.drain()
 
 
-@dataclass(frozen=True)
-class Convolution:
+class Convolution(NamedTuple):
     """The settings of a filter step, checked."""
 
     weights: NDArray[np.float64]

@@ -8,8 +8,7 @@ NaN in a window makes its result NaN, as in PyTorch and numpy.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -32,8 +31,7 @@ FEW_VALUES = 1 << 16
 """Integers of so small a range are counted rather than sorted, where a window is large."""
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(NamedTuple):
     """The one number that a kind may have: its name, default and what is accepted."""
 
     name: str
@@ -42,8 +40,7 @@ class Parameter:
     valid: Callable[[float], bool]
 
 
-@dataclass(frozen=True)
-class PoolKind:
+class PoolKind(NamedTuple):
     """A kind of pooling.
 
     Attributes

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -100,8 +100,7 @@ def padding_pairs(name: str, value: Any) -> Padding:
     return (int(top), int(bottom)), (int(left), int(right))
 
 
-@dataclass(frozen=True)
-class Axis:
+class Axis(NamedTuple):
     """Windows of `size` cells, `dilation` apart, starting every `stride` cells from ``-before``.
 
     Attributes
@@ -248,8 +247,7 @@ class AdaptiveAxis:
         return (self.ends - self.starts)[a:b]
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """A window on a map: one axis of rows, one of columns."""
 
     rows: Axis | AdaptiveAxis

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from copy import copy
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -32,8 +32,7 @@ THREAD_CELLS = 1 << 24
 """Pixels that a thread should have to itself: one takes some 20 ms for them, and two share an interpreter's lock."""
 
 
-@dataclass(frozen=True)
-class Placed:
+class Placed(NamedTuple):
     """A step on its map: the stages that do it, and what is known of the map it makes."""
 
     step: Step
@@ -332,7 +331,8 @@ def _winners(stages: list[strips.Stage], planes: int) -> Any:
     """The array that the last pooling fills with positions; in `stages`, a copy that knows it takes its place."""
     last, stage = next((i, one) for i, one in reversed([*enumerate(stages)]) if isinstance(one, PoolStage))
     winners = np.empty((planes, *stage.shape), np.int64)
-    stages[last] = replace(stage, indices=winners)
+    stages[last] = aware = copy(stage)
+    aware.indices = winners
     return winners
 
 

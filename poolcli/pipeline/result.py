@@ -35,7 +35,7 @@ class Statistics:
     active: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Display:
     """A map at display size, and the sample of it from which colour limits come.
 
@@ -114,7 +114,7 @@ class Stage:
         return self.statistics.active if self.statistics else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """The outcome of `poolcli.run`.
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from poolcli.ops.windows import Padding, Pair
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Step(ABC):
     """A step of a recipe."""
 
@@ -95,7 +95,7 @@ class ReLU(Step):
         return (ReluStage(shape, values, planes),)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # the steps made of it have their own
 class Pool(Step):
     """What the three pooling steps share: the kind and its parameter, by name, where one is given."""
 

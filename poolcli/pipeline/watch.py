@@ -7,9 +7,8 @@ end, and everything else is exact in any order, so the number of threads changes
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -193,8 +192,7 @@ class MapCopy:
         self.values[group, first : first + strip.shape[1]] = strip
 
 
-@dataclass
-class MapWatch:
+class MapWatch(NamedTuple):
     """Everything that is to be seen of one map."""
 
     statistics: MapStatistics | None = None
