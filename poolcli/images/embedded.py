@@ -21,7 +21,7 @@ _XMP = (
     '<rdf:Description rdf:about="" xmlns:poolcli="https://pypi.org/project/poolcli/">'
     "<poolcli:recipe>{}</poolcli:recipe></rdf:Description></rdf:RDF></x:xmpmeta>"
 )
-_XMP_RECIPE = re.compile(r"<poolcli:recipe>(.*?)</poolcli:recipe>", re.DOTALL)
+_XMP_RECIPE = r"(?s)<poolcli:recipe>(.*?)</poolcli:recipe>"
 
 
 def png_text(text: str | None) -> dict[str, str]:
@@ -96,7 +96,7 @@ def _text(pillow_format: str, info: dict[Any, Any], tags: Any) -> str | None:
     elif pillow_format in {"JPEG", "MPO"}:
         value = info.get("comment")
     elif pillow_format == "WEBP":
-        found = _XMP_RECIPE.search(info.get("xmp", b"").decode("utf-8", "replace"))
+        found = re.search(_XMP_RECIPE, info.get("xmp", b"").decode("utf-8", "replace"))
         value = _unescaped(found[1]) if found else None
     else:
         value = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import os
 import stat
-import unicodedata
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, BinaryIO
@@ -85,14 +84,16 @@ def printable(text: str) -> str:
     """Text with everything that is not a visible character escaped; lone surrogates are the bytes they stand for."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(map(_escape, text))
+    from unicodedata import category
+
+    return "".join(_escaped(character, category(character)) for character in text)
 
 
-def _escape(character: str) -> str:
+def _escaped(character: str, category: str) -> str:
     code = ord(character)
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"
-    if unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
+    if category not in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
         return character
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 Rows = tuple[tuple[float, ...], ...]
 
 KERNEL_FILES = (".txt", ".csv", ".npy")
-_SIZE = re.compile(r"(\d{1,10})(?:x(\d{1,10}))?")
-_OUTPUT_SIZE = re.compile(r"(\d{1,10}|-)x(\d{1,10}|-)")
-_SIDES = re.compile(",".join([r"(\d{1,10})"] * 4))
+# As text: compiled, and kept by `re`, when one is first needed, not at every start.
+_SIZE = r"(\d{1,10})(?:x(\d{1,10}))?"
+_OUTPUT_SIZE = r"(\d{1,10}|-)x(\d{1,10}|-)"
+_SIDES = ",".join([r"(\d{1,10})"] * 4)
 _CELLS = r"\s*,\s*|\s+"
-_ROWS = re.compile(r"[-+.\d;,\seE]+")
+_ROWS = r"[-+.\d;,\seE]+"
 
 
 def _shown(value: Any) -> str:
@@ -50,7 +51,7 @@ def size_pair(name: str, value: Any, minimum: int = 1) -> Pair:
     """
     if not isinstance(value, str):
         return pair(name, value, minimum)
-    match = _SIZE.fullmatch(value.strip())
+    match = re.fullmatch(_SIZE, value.strip())
     height, width = (int(match[1]), int(match[2] or match[1])) if match else (-1, -1)
     if not minimum <= min(height, width) <= max(height, width) <= LARGEST:
         msg = f"{name} {_shown(value)}: N or HEIGHTxWIDTH expected, whole numbers of at least {minimum}"
@@ -75,7 +76,7 @@ def output_size_pair(value: Any) -> tuple[int | None, int | None]:
     if not isinstance(value, str):
         return output_pair("output size", value)
     text = value.strip()
-    match = _OUTPUT_SIZE.fullmatch(text if "x" in text else f"{text}x{text}")
+    match = re.fullmatch(_OUTPUT_SIZE, text if "x" in text else f"{text}x{text}")
     parts = tuple(None if g == "-" else int(g) for g in match.groups()) if match and text != "-" else (0, 0)
     if not all(v is None or 1 <= v <= LARGEST for v in parts):
         msg = f"output size {_shown(value)}: HEIGHTxWIDTH of at least 1 expected, - keeps an axis: -x7"
@@ -97,8 +98,8 @@ def padding_value(name: str, value: Any) -> Padding:
     """
     if isinstance(value, str):
         text = value.strip().lower()  # TensorFlow writes SAME
-        sides = _SIDES.fullmatch(text)
-        size = _SIZE.fullmatch(text)
+        sides = re.fullmatch(_SIDES, text)
+        size = re.fullmatch(_SIZE, text)
         if sides:
             top, bottom, left, right = map(int, sides.groups())
             value = ((top, bottom), (left, right))
@@ -140,7 +141,7 @@ def kernel_value(value: Any, *, files: bool = False) -> str | Rows:
         return text
     if os.path.splitext(text)[1].lower() in KERNEL_FILES and files:
         return _kernel_file(text)
-    if _ROWS.fullmatch(text):
+    if re.fullmatch(_ROWS, text):
         return _parsed(text, f"kernel {text!r}")
     known = suggestion(text, KERNELS)
     if "did you mean" not in known:
