@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from poolcli.ops import arrays
-from poolcli.ops.kernels import weights_of
+from poolcli.ops.kernels import factors, weights_of
 from poolcli.ops.strips import Windowed, chunk_rows, group_size, run
 from poolcli.ops.values import Scratch, Values
 from poolcli.ops.windows import Axis, padding_pairs, pair, sliding_window
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from poolcli.ops.strips import Rows
     from poolcli.ops.windows import AdaptiveAxis, Padding, Pair, Window
+
+    Tap = tuple[Any, NDArray[Any], float]
+    """Where in the output, the cells, their weight."""
 
 LARGEST_SUM = 2.0**100
 """Weights that add up to more could leave float32's range on the way to a sum that does not."""
@@ -46,9 +49,12 @@ class ConvStage(Windowed):
     """A kernel over a map of `before` values (a `strips.Stage`)."""
 
     def __init__(self, window: Window, before: Values, weights: NDArray[np.float64], planes: int) -> None:
-        self.window, self.weights = window, weights
+        self.window = window
         self.shape = window.shape
         self.values = filtered_values(before, weights)
+        # In any order, integers that wrap around on the way come back: only the result has to fit.
+        top = np.iinfo(self.values.dtype).max if self.values.dtype.kind == "i" else 0
+        self.down, self.across, self.weights = factors(weights, top)
         self.chunk = chunk_rows(planes, window.cols.length, self.values.dtype.itemsize, window.rows.stride)
 
     def strips(self, rows: Rows, chunks: Iterable[Pair]) -> Iterator[NDArray[Any]]:
@@ -65,17 +71,27 @@ class ConvStage(Windowed):
             acc = scratch.empty("acc", (rows.planes, b - a, self.window.cols.out), kind)
             # 0 times NaN or infinity is NaN in every framework, so zeros are skipped among finite values only.
             every = kind.kind == "f" and not np.isfinite(np.add.reduce(cells, axis=None))
+            lines = list(_numbered(self.window.rows, a, b, lo))
             taps = [
                 ((slice(None), out_rows, out_cols), cells[:, in_rows, in_cols], self.weights[i, j])
-                for i, (out_rows, in_rows) in _numbered(self.window.rows, a, b, lo)
+                for i, (out_rows, in_rows) in lines
                 for j, (out_cols, in_cols) in columns.items()
                 if self.weights[i, j] or every
             ]
-            if (
-                kind.kind != "f"
-            ):  # exact in any order: first a tap that every output has, so that nothing need be cleared
-                taps.sort(key=lambda tap: (tap[1].shape != acc.shape, abs(tap[2]) == 1))
-            _weigh(taps, acc, scratch)
+            if self.down.any():
+                tall = scratch.empty("tall", (rows.planes, b - a, self.window.cols.length), kind)
+                stacked = [
+                    ((slice(None), out_rows), cells[:, in_rows], self.down[i])
+                    for i, (out_rows, in_rows) in lines
+                    if self.down[i]
+                ]
+                _weigh(_fullest_first(stacked, tall), tall, scratch)
+                taps += [
+                    ((slice(None), slice(None), out_cols), tall[:, :, in_cols], self.across[j])
+                    for j, (out_cols, in_cols) in columns.items()
+                    if self.across[j]
+                ]
+            _weigh(taps if kind.kind == "f" else _fullest_first(taps, acc), acc, scratch)
             yield acc
         rows.drain()
 
@@ -89,7 +105,12 @@ def _numbered(axis: Axis | AdaptiveAxis, a: int, b: int, first: int) -> Iterator
             yield i, one
 
 
-def _weigh(taps: list[tuple[Any, NDArray[Any], float]], acc: NDArray[Any], scratch: Scratch) -> None:
+def _fullest_first(taps: list[Tap], acc: NDArray[Any]) -> list[Tap]:
+    """Integers are exact in any order: first a tap that every output has, so that nothing need be cleared."""
+    return sorted(taps, key=lambda tap: (tap[1].shape != acc.shape, abs(tap[2]) == 1))
+
+
+def _weigh(taps: list[Tap], acc: NDArray[Any], scratch: Scratch) -> None:
     """Sum weight * cells over the taps, in their order."""
     kind = acc.dtype.type
     if taps and taps[0][1].shape == acc.shape:

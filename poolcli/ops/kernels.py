@@ -97,3 +97,44 @@ def weights_of(kernel: Any) -> NDArray[np.float64]:
         )
         raise OptionError(msg)
     return weights
+
+
+def factors(
+    weights: NDArray[np.float64], top: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Split a kernel of whole numbers: a column times a row, added up one after the other, and what is left.
+
+    The row is the one of the kernel's that leaves least, added or subtracted. Everything is left, and the column is
+    zero, where that takes as many additions as the kernel has weights, and where a weight could be larger than `top`.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (h, w), float64
+    top : int
+
+    Returns
+    -------
+    column : ndarray of shape (h,)
+    row : ndarray of shape (w,)
+    rest : ndarray of shape (h, w)
+        ``weights - column[:, None] * row``
+
+    Examples
+    --------
+    >>> column, row, rest = factors(KERNELS["edge"].weights, 2040)
+    >>> column.tolist(), row.tolist(), rest.tolist()
+    ([1.0, 1.0, 1.0], [-1.0, -1.0, -1.0], [[0.0, 0.0, 0.0], [0.0, 9.0, 0.0], [0.0, 0.0, 0.0]])
+    """
+    height, width = weights.shape
+    best = np.zeros(height), np.zeros(width), weights
+    if 2 * np.abs(weights).max() > top:
+        return best
+    least = np.count_nonzero(weights)
+    for row in np.unique(weights, axis=0):
+        signs = np.array([0.0, 1.0, -1.0])
+        left = np.count_nonzero(weights[:, None] - signs[:, None] * row, axis=2)
+        column = signs[left.argmin(axis=1)]
+        additions = left.min(axis=1).sum() + np.count_nonzero(column) + np.count_nonzero(row)
+        if additions < least:
+            least, best = additions, (column, row, weights - column[:, None] * row)
+    return best

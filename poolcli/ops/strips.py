@@ -199,8 +199,10 @@ def chunk_rows(planes: int, width: int, itemsize: int, stride: float, least: int
 
 
 def _pieces(lo: int, hi: int, step: int) -> Iterator[Pair]:
-    for a in range(lo, hi, step):
-        yield a, min(a + step, hi)
+    """Cut rows lo…hi-1 into pieces of about `step`, all of a size: a small last one would cost as much as a whole."""
+    count = max(1, round((hi - lo) / step))
+    edges = [lo + (hi - lo) * i // count for i in range(count + 1)]
+    yield from (piece for piece in pairwise(edges) if piece[0] < piece[1])
 
 
 def _schedule(stages: Sequence[Stage], band: Pair, *, tapped: bool, larger: int) -> tuple[list[list[Pair]], Pair]:
