@@ -8,7 +8,7 @@ import numpy as np
 
 from poolcli.ops.kinds import POOLS, PoolKind
 from poolcli.ops.strips import STRIP_BYTES, Windowed, chunk_rows
-from poolcli.ops.values import Scratch, Values
+from poolcli.ops.values import Values
 from poolcli.ops.view import View
 from poolcli.ops.windows import AdaptiveAxis, adaptive_window, pooling_window
 
@@ -61,7 +61,7 @@ class PoolStage(Windowed):
         return min(rows.size, 2 * rows.length) * min(cols.size, 2 * cols.length)
 
     def strips(self, rows: Rows, chunks: Iterable[Pair]) -> Iterator[NDArray[Any]]:
-        scratch = Scratch()
+        scratch = rows.scratch
         for chunk in chunks:
             view = View(rows, self.window, self.before, chunk, scratch, count_include_pad=self.count_include_pad)
             if self.indices is not None and self.kind.winner:

@@ -13,7 +13,7 @@ import numpy as np
 from poolcli.ops import arrays
 from poolcli.ops.kernels import factors, weights_of
 from poolcli.ops.strips import Windowed, chunk_rows, group_size, run
-from poolcli.ops.values import Scratch, Values
+from poolcli.ops.values import Values
 from poolcli.ops.windows import Axis, padding_pairs, pair, sliding_window
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from poolcli.ops.strips import Rows
+    from poolcli.ops.values import Scratch
     from poolcli.ops.windows import AdaptiveAxis, Padding, Pair, Window
 
     Tap = tuple[Any, NDArray[Any], float]
@@ -58,7 +59,7 @@ class ConvStage(Windowed):
         self.chunk = chunk_rows(planes, window.cols.length, self.values.dtype.itemsize, window.rows.stride)
 
     def strips(self, rows: Rows, chunks: Iterable[Pair]) -> Iterator[NDArray[Any]]:
-        scratch = Scratch()
+        scratch = rows.scratch
         kind = self.values.dtype
         columns = dict(_numbered(self.window.cols, 0, self.window.cols.out, 0))
         for a, b in chunks:
@@ -147,7 +148,7 @@ class ReluStage:
         return a
 
     def strips(self, rows: Rows, chunks: Iterable[Pair]) -> Iterator[NDArray[Any]]:
-        scratch = Scratch()
+        scratch = rows.scratch
         zero = np.zeros(self.size[1], self.before.dtype)  # a row: numpy's loops against one number are slower
         for a, b in chunks:
             cells = rows.get(a, b)

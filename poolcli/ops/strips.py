@@ -12,7 +12,7 @@ compute a few rows of an intermediate map twice; a tap counts only the rows that
 from __future__ import annotations
 
 from itertools import pairwise
-from threading import Event
+from threading import Event, local
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -50,6 +50,8 @@ class Rows(Protocol):
     """How many."""
     passing: bool
     """Whether the rows are nobody's but the asker's, each asked for once, and may be overwritten."""
+    scratch: Scratch
+    """Memory for the stage that reads them."""
 
     def get(self, lo: int, hi: int) -> NDArray[Any]:
         """Rows lo…hi-1 of the map, shape (planes, hi - lo, W); valid until the next call. `lo` never decreases."""
@@ -108,8 +110,8 @@ class ArrayRows:
 
     passing = False
 
-    def __init__(self, array: NDArray[Any], group: slice, span: Pair, tap: Tap | None) -> None:
-        self.group, self.planes = group, array.shape[0]
+    def __init__(self, array: NDArray[Any], group: slice, span: Pair, tap: Tap | None, scratch: Scratch) -> None:
+        self.group, self.planes, self.scratch = group, array.shape[0], scratch
         self._array = array
         self._seen, self._end = span
         self._tap = tap
@@ -135,12 +137,15 @@ class StripRows:
 
     passing = True
 
-    def __init__(self, strips: Iterator[NDArray[Any]], group: slice, planes: int, first: int) -> None:
+    def __init__(
+        self, strips: Iterator[NDArray[Any]], group: slice, planes: int, first: int, memory: Sequence[Scratch]
+    ) -> None:
         self.group, self.planes = group, planes
+        self.scratch, *turns = memory
         self._strips = strips
         self._block: NDArray[Any] | None = None
         self._first = self._end = first  # rows first…end-1 are in the block
-        self._scratch = (Scratch(), Scratch())  # the old block's memory and the new one's, in turn
+        self._turns = turns  # the old block's memory and the new one's, in turn
 
     def get(self, lo: int, hi: int) -> NDArray[Any]:
         if lo >= hi:  # windows that lie in padding read nothing
@@ -166,7 +171,7 @@ class StripRows:
                 block, rows = self._append(block, rows, strip, hi - lo)
         assert block is not None  # the loop ran: hi was beyond the end
         self._block, self._first = block[:, :rows], lo
-        self._scratch = self._scratch[::-1]
+        self._turns.reverse()
         return block[:, : hi - lo]
 
     def _append(
@@ -175,7 +180,7 @@ class StripRows:
         total = rows + strip.shape[1]
         if block is None or block.shape[1] < total:
             planes, _, width = strip.shape
-            larger = self._scratch[0].empty(f"block{total}", (planes, max(total, least), width), strip.dtype)
+            larger = self._turns[0].empty(f"block{total}", (planes, max(total, least), width), strip.dtype)
             if block is not None:
                 larger[:, :rows] = block[:, :rows]
             block = larger
@@ -235,18 +240,19 @@ def _run_band(
     taps: Sequence[Tap | None],
     out: NDArray[Any],
     larger: int,
+    memory: Sequence[Scratch],
 ) -> Iterator[None]:
-    """Run a band into `out`, stopping after every strip."""
+    """Run a band into `out`, stopping after every strip; `memory` is three pieces for every map."""
     array, out = array[group], out[group]
     plans, span = _schedule(stages, band, tapped=any(tap is not None for tap in taps), larger=larger)
-    rows: Rows = ArrayRows(array, group, span, taps[0])
+    rows: Rows = ArrayRows(array, group, span, taps[0], memory[0])
     strips: Iterator[NDArray[Any]] = iter(())
-    for stage, chunks, tap in zip(stages, plans, taps[1:], strict=True):
+    for i, (stage, chunks, tap) in enumerate(zip(stages, plans, taps[1:], strict=True), 1):
         strips = stage.strips(rows, chunks)
         first = chunks[0][0] if chunks else 0  # none where all that follows lies in padding
         if tap is not None:
             strips = _watched(strips, tap, first)
-        rows = StripRows(strips, group, array.shape[0], first)
+        rows = StripRows(strips, group, array.shape[0], first, memory[3 * i : 3 * i + 3])
     row = band[0]
     for strip in strips:
         out[:, row : row + strip.shape[1]] = strip
@@ -295,6 +301,13 @@ def run(
         array = made
 
 
+class _Memory(local):
+    """What a thread keeps from band to band: given back to the system, it costs page faults to get again."""
+
+    def __init__(self, count: int) -> None:
+        self.pieces = [Scratch() for _ in range(count)]
+
+
 def _run_part(
     array: NDArray[Any], stages: Sequence[Stage], out: NDArray[Any], threads: int, watcher: Watcher | None, first: int
 ) -> None:
@@ -304,6 +317,8 @@ def _run_part(
     threads = min(threads, len(jobs))
     larger = THREADED if threads > 1 else 1
 
+    memory = _Memory(3 * len(stages) + 3)
+
     def work(job: tuple[slice, Pair]) -> None:
         group, band = job
         taps: list[Tap | None] = [None] * (len(stages) + 1)
@@ -312,7 +327,7 @@ def _run_part(
             if first:  # the part before has seen this map
                 taps[0] = None
         with np.errstate(all="ignore"):  # infinities and NaN are values here, not accidents
-            for _ in _run_band(array, stages, group, band, taps, out, larger):
+            for _ in _run_band(array, stages, group, band, taps, out, larger, memory.pieces):
                 if stop.is_set():
                     return
 
