@@ -22,7 +22,7 @@ GRAY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B"
 _ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 _MAY_BE_KEYED = frozenset({"1", "L", "P", "RGB"})
 
-_STRIP_PIXELS = 1 << 20
+_STRIP_PIXELS = 1 << 18  # four bytes each: what is cut out stays in cache until it is converted
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
 
 
