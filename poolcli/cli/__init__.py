@@ -8,7 +8,7 @@ import sys
 
 def main() -> None:
     """Run the command line with the arguments of the process; never returns."""
-    # What is loaded at the start stays: looking for garbage in it, a hundred times, finds none.
+    # What is loaded at the start stays: looking for garbage in it, again and again, finds none.
     gc.set_threshold(10_000)
     try:
         from poolcli.cli.group import start
