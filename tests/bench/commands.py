@@ -80,7 +80,7 @@ def cases(photo: str, sample: str, folder: str) -> list[Command]:
         ),
         Command(
             "run cat.jpg --no-figure",
-            _poolcli("run", sample, "-o", out, "-f", "-q", "--no-figure"),
+            _poolcli("run", sample, "--output", out, "--force", "--quiet", "--no-figure"),
             {"import click, numpy, PIL.Image": _python("import click, numpy, PIL.Image")},
             {"import click, numpy, PIL.Image": 1.3},
             {},
