@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
+from poolcli.errors import PoolcliError
 from poolcli.images.quiet import silent_stderr
 
 if TYPE_CHECKING:
@@ -72,13 +73,19 @@ class _Pool(ProcessPoolExecutor):
 
     def __init__(self, known: set[BaseProcess], jobs: int, context: Any, arguments: tuple[Any, ...]) -> None:
         super().__init__(jobs, mp_context=context, initializer=_begin, initargs=arguments)
-        self._jobs, self._known = jobs, known
+        self._known = known
+        # All begin with the first task: one that began later would be handed the pool's pipes while another's death
+        # closes them, and with them whatever has got their numbers meanwhile.
+        self._safe_to_dynamically_spawn_children = False
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        if len(self._known) == self._jobs:
+        if self._known:
             return super().submit(fn, *args, **kwargs)
-        with _quiet_birth():
-            future = super().submit(fn, *args, **kwargs)
+        try:
+            with _quiet_birth():
+                future = super().submit(fn, *args, **kwargs)
+        except OSError as error:
+            raise PoolcliError(f"worker processes: {error.strerror}; fewer --jobs are expected") from None
         self._known.update(multiprocessing.active_children())
         return future
 
