@@ -143,7 +143,7 @@ class Crew(Generic[Task]):
     def _collect(self, done: set[Future[Any]]) -> Iterator[tuple[Task, Any]]:
         alone = len(self._running) == 1
         lost: list[Task] = []
-        for future in done:
+        for future in [future for future in self._running if future in done]:  # in the order of the tasks
             task, _ = self._running.pop(future)
             try:
                 outcome = future.result()

@@ -384,3 +384,8 @@ def test_ctrl_c_reaches_no_worker(program):
     assert all(map(alive, found))
     process.kill()
     process.communicate(timeout=20)
+
+
+def test_in_this_process_the_order_is_that_of_the_tasks():
+    with closing(Crew(Here(), deeds.do)) as crew:
+        assert [number for (number, _), _ in crew.run((n, "") for n in range(30))] == list(range(30))
