@@ -85,10 +85,19 @@ class Crew(Generic[Task]):
         What is done with a task; it and the task are sent to the workers.
     timeout : float, optional
         Seconds that one task may take.
+    again : callable, optional
+        What a task becomes when it is begun once more: its work may have been done already, and only the word of it
+        lost with the worker.
     """
 
-    def __init__(self, engine: Engine, call: Callable[[Task], Any], timeout: float | None = None) -> None:
-        self._engine, self._call, self._timeout = engine, call, timeout
+    def __init__(
+        self,
+        engine: Engine,
+        call: Callable[[Task], Any],
+        timeout: float | None = None,
+        again: Callable[[Task], Task] = lambda task: task,
+    ) -> None:
+        self._engine, self._call, self._timeout, self._renewed = engine, call, timeout, again
         self._running: dict[Future[Any], tuple[Task, float]] = {}  # with the time at which it is late
         self._again: deque[Task] = deque()  # of executors that were ended
         self._suspects: deque[Task] = deque()  # of executors that broke
@@ -158,7 +167,7 @@ class Crew(Generic[Task]):
             yield from finished
             if alone:
                 yield lost.pop(), Lost(reason or "its worker process died")
-            self._suspects.extend(lost + more)
+            self._suspects.extend(map(self._renewed, lost + more))
 
     def _expire(self) -> Iterator[tuple[Task, Any]]:
         now = time.monotonic()
@@ -167,7 +176,7 @@ class Crew(Generic[Task]):
             finished, rest = self._split({future for future in self._running if future.done()})
             self._renew()
             self._deaths = 0  # they were killed
-            self._again.extend(task for task in rest if task not in late)
+            self._again.extend(self._renewed(task) for task in rest if task not in late)
             yield from finished
             for task in late:
                 if task in rest:
