@@ -92,7 +92,7 @@ class Batch:
         """
         if fail_fast and self.errors:
             self.stopped = "at the first failure"
-        with closing(Crew(engine, partial(do, self._settings), timeout)) as crew:
+        with closing(Crew(engine, partial(do, self._settings), timeout, _again)) as crew:
             try:
                 for task, outcome in crew.run(self._tasks()):
                     self._note(task, outcome, told)
@@ -188,3 +188,8 @@ class Batch:
                 "seconds": record.get("seconds"),
                 "error": error,
             }
+
+
+def _again(task: Task) -> Task:
+    """A task whose worker died: it may have written its files before."""
+    return task._replace(replace=True)

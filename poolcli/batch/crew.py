@@ -45,27 +45,36 @@ class Engine(Protocol):
 
     jobs: int
     """How many tasks are worked on at a time."""
+    far: bool
+    """Whether sending takes time: then tasks are sent ahead, and small ones several at a time."""
 
     def start(self) -> Executor:
         """Make an executor, ready for tasks."""
         ...
 
-    def kill(self) -> str:
-        """End all workers at once, and tell what the first dead one died of; empty when none had."""
+    def kill(self) -> None:
+        """End all workers at once."""
+        ...
+
+    def death(self) -> str:
+        """What a worker died of by itself, once the executor is shut down; empty when that is not known."""
         ...
 
 
 class Here(Executor):
     """Does each task where it is submitted, before `submit` returns; the engine of ``--jobs 0``."""
 
-    jobs = 1
+    jobs, far = 1, False
 
     def start(self) -> Executor:
         """Return itself: there is nothing to start."""
         return self
 
-    def kill(self) -> str:
+    def kill(self) -> None:
         """Nothing runs between two tasks."""
+
+    def death(self) -> str:
+        """Nobody dies."""
         return ""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -89,10 +98,19 @@ class Crew(Generic[Task]):
         What is done with a task; it and the task are sent to the workers.
     timeout : float, optional
         Seconds that one task may take.
+    again : callable, optional
+        What a task becomes when it is begun once more: its work may have been done already, and only the word of it
+        lost with the worker.
     """
 
-    def __init__(self, engine: Engine, call: Callable[[Task], Any], timeout: float | None = None) -> None:
-        self._engine, self._call, self._timeout = engine, call, timeout
+    def __init__(
+        self,
+        engine: Engine,
+        call: Callable[[Task], Any],
+        timeout: float | None = None,
+        again: Callable[[Task], Task] = lambda task: task,
+    ) -> None:
+        self._engine, self._call, self._timeout, self._renewed = engine, call, timeout, again
         self._running: dict[Future[Any], tuple[list[Task], float]] = {}  # with the time at which they are late
         self._again: deque[Task] = deque()  # of executors that were ended
         self._suspects: deque[Task] = deque()  # of executors that broke
@@ -100,7 +118,7 @@ class Crew(Generic[Task]):
         self._fresh = 0.0  # when the executor was made
         self._deaths = 0
         # A task that waits behind another has its time running too: with a time limit none waits.
-        self._width = engine.jobs * (1 if timeout else 2)
+        self._width = engine.jobs * (2 if engine.far and not timeout else 1)
         self._parcel = 1
 
     def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Any]]:
@@ -155,7 +173,7 @@ class Crew(Generic[Task]):
     def _collect(self, done: set[Future[Any]]) -> Iterator[tuple[Task, Any]]:
         alone = len(self._running) == 1
         lost: list[Task] = []
-        for future in done:
+        for future in [future for future in self._running if future in done]:  # in the order of the tasks
             tasks, _ = self._running.pop(future)
             try:
                 outcomes, seconds = future.result()
@@ -171,11 +189,11 @@ class Crew(Generic[Task]):
             yield from finished
             if alone and len(lost) == 1:
                 yield lost.pop(), Lost(reason or "its worker process died")
-            self._suspects.extend(lost + more)
+            self._suspects.extend(map(self._renewed, lost + more))
 
     def _learn(self, seconds: float) -> None:
-        """Fit the parcels to what a task takes; with a time limit each task is by itself."""
-        if not self._timeout:
+        """Fit the parcels to what a task takes; where nothing is sent, or with a time limit, each task is by itself."""
+        if self._engine.far and not self._timeout:
             fitting = int(PARCEL_SECONDS / max(seconds, 1e-6))
             self._parcel = max(1, min(fitting, 2 * self._parcel, PARCEL_TASKS))
 
@@ -185,9 +203,9 @@ class Crew(Generic[Task]):
         if late:
             culprits = [task for future in late for task in self._running.pop(future)[0]]
             finished, rest = self._split({future for future in self._running if future.done()})
-            self._renew()
-            self._deaths = 0  # they were killed
-            self._again.extend(rest)
+            self._engine.kill()
+            self.close()
+            self._again.extend(map(self._renewed, rest))
             yield from finished
             for task in culprits:
                 yield task, Lost(f"took longer than --timeout {self._timeout:g} s")
@@ -205,9 +223,9 @@ class Crew(Generic[Task]):
         return finished, rest
 
     def _renew(self) -> str:
-        """Let go of the executor; returns what its first worker died of."""
-        reason = self._engine.kill()
+        """Let go of an executor that broke; returns what its worker died of."""
         self.close()
+        reason = self._engine.death()
         self._deaths += 1
         if self._deaths > MOST_DEATHS:
             raise PoolcliError(

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
+from poolcli.errors import PoolcliError
 from poolcli.images.quiet import silent_stderr
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-_JOIN = 0.5
 
 
 class Processes:
@@ -35,6 +35,8 @@ class Processes:
     preload : sequence of str
         Modules to be imported once, for all of them.
     """
+
+    far = True
 
     def __init__(self, jobs: int, max_memory: int | None = None, preload: tuple[str, ...] = ()) -> None:
         self.jobs = jobs
@@ -55,15 +57,16 @@ class Processes:
         self._known.clear()
         return _Pool(self._known, self.jobs, self._context, (self._max_memory,))
 
-    def kill(self) -> str:
-        """End all workers at once; tells of what kind of death the first dead one died."""
-        deaths = [code for process in self._known if (code := process.exitcode) not in (None, 0, -signal.SIGTERM)]
+    def kill(self) -> None:
+        """End all workers at once."""
         for process in self._known:
             with suppress(Exception):  # it is gone already
                 process.kill()
-        for process in self._known:
-            with suppress(Exception):
-                process.join(_JOIN)
+
+    def death(self) -> str:
+        """What a worker died of by itself; the others are ended by the pool, with SIGTERM, when one is dead."""
+        codes = [process.exitcode for process in self._known]
+        deaths = [code for code in codes if code not in (None, 0, -signal.SIGTERM)]
         return _death(deaths[0]) if deaths else ""
 
 
@@ -73,12 +76,18 @@ class _Pool(ProcessPoolExecutor):
     def __init__(self, known: set[BaseProcess], jobs: int, context: Any, arguments: tuple[Any, ...]) -> None:
         super().__init__(jobs, mp_context=context, initializer=_begin, initargs=arguments)
         self._jobs, self._known = jobs, known
+        # All begin with the first task: one that began later would be handed the pool's pipes while another's death
+        # closes them, and with them whatever has got their numbers meanwhile.
+        self._safe_to_dynamically_spawn_children = False
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         if len(self._known) == self._jobs:
             return super().submit(fn, *args, **kwargs)
-        with _quiet_birth():
-            future = super().submit(fn, *args, **kwargs)
+        try:
+            with _quiet_birth():
+                future = super().submit(fn, *args, **kwargs)
+        except OSError as error:
+            raise PoolcliError(f"worker processes: {error.strerror}; fewer --jobs are expected") from None
         self._known.update(multiprocessing.active_children())
         return future
 

@@ -432,7 +432,7 @@ def test_a_folder_that_cannot_be_used_is_an_error_of_ours(tmp_path, what, monkey
 @pytest.mark.parametrize("below", ["", "x", OWN])
 def test_looking_into_a_file_is_refused_in_words(tmp_path, below):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(OutputError, match="^Not a directory$"):
+    with pytest.raises(OutputError, match=r"^Not a directory$"):
         read(str(tmp_path / "file" / below))
 
 

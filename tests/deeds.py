@@ -1,0 +1,48 @@
+"""What workers are told to do in the tests of crews: functions that a process of its own can import."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+DEATHS = ("SIGKILL", "SIGSEGV", "SIGTERM", "exit", "exit 0")
+
+
+def do(task: tuple[int, str]) -> tuple[int, int]:
+    """Do what the second word says; returns the number and who did it."""
+    number, deed = task
+    word, _, rest = deed.partition(" ")
+    return number, (DEEDS[word](rest) if word else None) or os.getpid()
+
+
+def _exit(code: str) -> None:
+    os._exit(int(code or 3))
+
+
+def _exit_by_thread(_: str) -> None:
+    threading.Thread(target=os._exit, args=(5,)).start()
+    time.sleep(30)
+
+
+def _die_once(path: str) -> None:
+    if not Path(path).exists():
+        Path(path).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+DEEDS = {
+    "SIGKILL": lambda _: os.kill(os.getpid(), signal.SIGKILL),
+    "SIGTERM": lambda _: os.kill(os.getpid(), signal.SIGTERM),
+    "SIGSEGV": lambda _: ctypes.string_at(0),
+    "exit": _exit,
+    "thread": _exit_by_thread,
+    "raise": lambda _: {}["nothing"],
+    "sleep": lambda seconds: time.sleep(float(seconds)),
+    "once": _die_once,
+    "noise": lambda _: os.write(2, b"noise of C\n"),
+    "memory": lambda size: len(bytearray(int(size))),
+}
