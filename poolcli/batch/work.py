@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolcli.batch.journal import Making, line_of
@@ -24,23 +23,20 @@ if TYPE_CHECKING:
     from poolcli.pipeline.result import Result
 
 
-class Settings(NamedTuple):
-    """What is the same for all pictures of a batch; compared by value, and small when sent."""
+class Settings:
+    """What is the same for all pictures of a batch.
 
-    recipe: Recipe
-    scale: Scale = "clip"
-    depth: int | str = "auto"
-    max_pixels: int | None = None
+    Attributes
+    ----------
+    making : Making
+        What of it decides a result's bytes; worked out once, and sent to the workers with the rest.
+    """
 
-    @property
-    def making(self) -> Making:
-        """How results are made with these settings."""
-        return _making(self)
-
-
-@lru_cache(maxsize=1)
-def _making(settings: Settings) -> Making:
-    return Making(settings.recipe.hash, engine.ALGORITHM, f"{settings.scale} {settings.depth}")
+    def __init__(
+        self, recipe: Recipe, scale: Scale = "clip", depth: int | str = "auto", max_pixels: int | None = None
+    ) -> None:
+        self.recipe, self.scale, self.depth, self.max_pixels = recipe, scale, depth, max_pixels
+        self.making = Making(recipe.hash, engine.ALGORITHM, f"{scale} {depth}")
 
 
 class Task(NamedTuple):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from poolcli.batch import sheet
 from poolcli.batch.batch import Batch
 from poolcli.batch.crew import Here
 from poolcli.batch.journal import Journal, sweep
@@ -136,6 +135,8 @@ def _check(options: dict[str, Any]) -> None:
     if options["report"]:
         writer(options["report"])
     if options["sheet"]:
+        from poolcli.batch import sheet
+
         sheet.check(options["sheet"])
     if options["jobs"] == 0:
         for name in ("timeout", "max_memory"):
@@ -152,10 +153,13 @@ def _work(items: list[Item], settings: Settings, options: dict[str, Any], consol
         sweep({os.path.join(folder, os.path.dirname(name)) for name in names})
         batch = Batch(items, folder, settings, journal, force=options["force"])
         written = [options["report"]] if options["report"] else []
-        written += sheet.pages(options["sheet"], len(items)) if options["sheet"] else []
+        if options["sheet"]:
+            from poolcli.batch import sheet
+
+            written += sheet.pages(options["sheet"], len(items))
         for path in written:
             _check_file(path, batch, force=options["force"])
-        engine = _engine(options, len(batch.todo))
+        engine = _engine(options, len(items) if options["sheet"] else len(batch.todo))
         try:
             with telling.progress(batch, console) as told:
                 batch.run(engine, timeout=options["timeout"], fail_fast=options["fail_fast"], told=told)
@@ -176,12 +180,12 @@ def _work(items: list[Item], settings: Settings, options: dict[str, Any], consol
 
 
 def _engine(options: dict[str, Any], tasks: int) -> Engine:
-    jobs = cores() if options["jobs"] is None else options["jobs"]
+    jobs = min(cores() if options["jobs"] is None else options["jobs"], tasks)
     if jobs == 0:
         return Here()
     from poolcli.batch.processes import Processes
 
-    return Processes(max(1, min(jobs, tasks)), options["max_memory"], ("poolcli.batch.work",))
+    return Processes(jobs, options["max_memory"], ("poolcli.batch.work",))
 
 
 def _check_file(path: str, batch: Batch, *, force: bool) -> None:

@@ -101,7 +101,9 @@ def progress(batch: Batch, console: Console) -> Iterator[Told]:
     if console.verbose:
         yield _line
         return
-    shown = not console.quiet and bool(batch.todo) and sys.stderr is not None and sys.stderr.isatty()
+    if console.quiet or not batch.todo or sys.stderr is None or not sys.stderr.isatty():
+        yield _nothing
+        return
     start = last = time.monotonic()
     waiting = 0
 
@@ -112,7 +114,7 @@ def progress(batch: Batch, console: Console) -> Iterator[Told]:
         return f"{rate:.{0 if rate >= 10 else 1}f}/s{failed}"
 
     with click.progressbar(
-        length=len(batch.todo), file=sys.stderr, hidden=not shown, show_pos=True, show_eta=True, item_show_func=state
+        length=len(batch.todo), file=sys.stderr, show_pos=True, show_eta=True, item_show_func=state
     ) as bar:
 
         def told(task: Task, error: str, notes: Sequence[str]) -> None:
@@ -127,6 +129,10 @@ def progress(batch: Batch, console: Console) -> Iterator[Told]:
             yield told
         finally:
             bar.update(waiting)
+
+
+def _nothing(task: Task, error: str, notes: Sequence[str]) -> None:
+    pass
 
 
 def _line(task: Task, error: str, notes: Sequence[str]) -> None:
