@@ -424,10 +424,10 @@ def test_progress_is_shown_on_a_terminal_only(start, here):
     assert "\r" not in told
     assert "/120" not in told
     assert len(told.splitlines()) == 2
-    for quiet in ("-q", "-v"):
-        _, shown = on_terminal(start, "in", "-o", quiet.strip("-"), "--no-figure", "--jobs", "2", quiet)
-        assert b"/120" not in shown
-        assert b"\x1b[?25l" not in shown, "no hidden cursor"
+    _, shown = on_terminal(start, "small.png", "-o", "quiet", "--no-figure", "--jobs", "0", "-q")
+    assert shown == b""
+    _, shown = on_terminal(start, "small.png", "-o", "verbose", "--no-figure", "--jobs", "0", "-v")
+    assert b"1/1" not in shown
 
 
 def test_what_vanishes_or_shrinks_meanwhile_is_a_failure(start, here):
