@@ -187,7 +187,13 @@ def test_pictures_that_all_kill_end_the_run_in_words():
 
 def test_deaths_while_workers_begin_are_still_deaths():
     """The pool closes its pipes when a worker dies; whoever begins at that moment must not be handed them."""
-    for _ in range(4):
+    engine = workers(4)
+    executor = engine.start()
+    executor.submit(deeds.do, (0, ""))
+    assert len(_workers()) == 4, "all begin with the first task"
+    engine.kill()
+    executor.shutdown()
+    for _ in range(3):
         tasks = [(number, "exit" if number % 5 == 1 else "") for number in range(9)]
         assert set(lost(work(workers(4), tasks))) == {1, 6}
 
