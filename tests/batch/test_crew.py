@@ -1,5 +1,7 @@
 """The crew: whatever becomes of those who work, every task has one outcome, and no other pays for it."""
 
+import multiprocessing
+import multiprocessing.forkserver
 import os
 import signal
 import subprocess
@@ -148,8 +150,6 @@ def test_a_worker_that_is_killed_from_outside_costs_one_task_at_most(seed):
 
 
 def _workers():
-    import multiprocessing
-
     return [process.pid for process in multiprocessing.active_children()]
 
 
@@ -174,6 +174,31 @@ def test_worker_processes_that_cannot_be_made_end_the_run_in_words(monkeypatch):
     monkeypatch.setattr("multiprocessing.forkserver.connect_to_new_process", refuse)
     words = r"worker processes: Too many open files; fewer --jobs"
     with closing(Crew(workers(2), deeds.do)) as crew, pytest.raises(PoolcliError, match=words):
+        list(crew.run([(0, "")]))
+
+
+@pytest.mark.parametrize("error", [EOFError, ConnectionRefusedError, BrokenPipeError])
+def test_a_server_of_processes_that_dies_is_started_again(monkeypatch, error):
+    """Its end looks like the end of a file, which Click would take for a Ctrl-D of the user."""
+    connect = multiprocessing.forkserver.connect_to_new_process
+    dying = iter([1, 2, 3])
+
+    def die(fds):
+        if next(dying, None) == 2:
+            raise error
+        return connect(fds)
+
+    monkeypatch.setattr("multiprocessing.forkserver.connect_to_new_process", die)
+    assert fine(work(workers(2), [(number, "") for number in range(9)])) == set(range(9))
+    until(lambda: not _workers(), 5)
+
+
+def test_a_server_of_processes_that_always_dies_ends_the_run_in_words(monkeypatch):
+    def die(_):
+        raise EOFError
+
+    monkeypatch.setattr("multiprocessing.forkserver.connect_to_new_process", die)
+    with closing(Crew(workers(2), deeds.do)) as crew, pytest.raises(PoolcliError, match="worker processes died one"):
         list(crew.run([(0, "")]))
 
 
