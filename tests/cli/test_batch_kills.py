@@ -86,12 +86,11 @@ def test_fifty_kills_and_the_tree_of_an_undisturbed_run(here, start, run):
     assert len(done("out")) <= len(expected) + deleted
 
 
-@pytest.mark.parametrize("jobs", [0, 2])
-def test_kills_with_figures(here, start, run, jobs):
+def test_kills_with_figures(here, start, run):
     """Between a result and its figure there is time to die, too."""
-    chance = random.Random(jobs)
+    chance = random.Random(2)
     fill("in", 6)
-    options = ("--jobs", str(jobs))
+    options = ("--jobs", str(JOBS))
     assert run("undisturbed", *options)[0] == 0
     kills = 0
     for turn in range(5):
