@@ -12,6 +12,7 @@ from poolcli.batch.decide import check_recipe, decide, header, is_header_of
 from poolcli.batch.journal import line_of, sweep
 from poolcli.batch.work import Outcome, Task, do
 from poolcli.errors import OutputError
+from poolcli.images.atomic import NO_ROOM
 from poolcli.images.opening import display_name
 from poolcli.pipeline.record import plain_name
 
@@ -94,20 +95,19 @@ class Batch:
             self.stopped = "at the first failure"
         with closing(Crew(engine, partial(do, self._settings), timeout, _again)) as crew:
             try:
-                for task, outcome in crew.run(self._tasks()):
+                for task, outcome in crew.run(self._tasks(told)):
                     self._note(task, outcome, told)
                     if fail_fast and self.errors and not self.stopped:
                         self.stopped = "at the first failure"
             except BaseException:
-                try:
-                    for task, outcome in crew.end():
-                        self._note(task, outcome, told)
-                finally:
-                    sweep(self._folders)
+                for task, outcome in crew.end():
+                    self._note(task, outcome, told)
                 raise
+            finally:
+                sweep(self._folders)  # workers that were killed have left what they were writing
         self.journal.settle()
 
-    def _tasks(self) -> Iterator[Task]:
+    def _tasks(self, told: Told) -> Iterator[Task]:
         for task in self.todo:
             if self.stopped:
                 return
@@ -115,8 +115,9 @@ class Batch:
                 self._make_folder(task)
                 self.journal.begin(filter(None, (task.result, task.figure)))
             except OutputError as error:
-                self.stopped = str(error)
-                return
+                outcome = Outcome(line_of(_failed(task, str(error))), str(error), stop=error.errno in NO_ROOM)
+                self._note(task, outcome, told)
+                continue
             yield task
 
     def _make_folder(self, task: Task) -> None:
@@ -131,8 +132,7 @@ class Batch:
     def _note(self, task: Task, outcome: Outcome | Lost, told: Told) -> None:
         """Put down what became of a task; one that met a full disk is left for the next run."""
         if isinstance(outcome, Lost):
-            record = {"result": task.result, "source": os.path.abspath(task.source), "status": FAILED}
-            outcome = Outcome(line_of({**record, "error": outcome.error}), outcome.error)
+            outcome = Outcome(line_of(_failed(task, outcome.error)), outcome.error)
         if outcome.stop:
             self.stopped = self.stopped or outcome.error
             return
@@ -188,6 +188,11 @@ class Batch:
                 "seconds": record.get("seconds"),
                 "error": error,
             }
+
+
+def _failed(task: Task, error: str) -> dict[str, str]:
+    """What is noted of a task that no worker could tell of."""
+    return {"result": task.result, "source": os.path.abspath(task.source), "status": FAILED, "error": error}
 
 
 def _again(task: Task) -> Task:

@@ -27,7 +27,7 @@ MOST_DEATHS = 10
 STARTING = 2.0
 """Seconds that a fresh worker may take until it works on its first task."""
 
-PARCEL_SECONDS, PARCEL_TASKS = 0.02, 16
+PARCEL_SECONDS, PARCEL_TASKS = 0.02, 8
 """How long a worker is busy with what it is sent at a time, and how many tasks that is at most: sending has its price."""
 
 GRACE = 1.0
@@ -226,6 +226,7 @@ class Crew(Generic[Task]):
         """Let go of an executor that broke; returns what its worker died of."""
         self.close()
         reason = self._engine.death()
+        self._engine.kill()  # who began while the executor broke
         self._deaths += 1
         if self._deaths > MOST_DEATHS:
             raise PoolcliError(

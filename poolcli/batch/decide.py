@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolcli import __version__
@@ -32,6 +33,10 @@ def decide(item: Item, known: Known, folder: str, settings: Settings, *, force: 
     found = {name: _status(os.path.join(folder, name)) for name in names}
     if entry is not None and entry.done and _is_current(item, entry, found, settings):
         return Decision()
+    for name, status in found.items():
+        if status is not None and stat.S_ISLNK(status.st_mode):
+            where = display_name(os.path.join(folder, name))
+            return Decision(refusal=f"{where} is a link, which may lead out of the folder; a free name is expected")
     task = Task(source.path, item.result, folder, item.figure, replace=True)
     if force:
         return Decision(task)

@@ -7,7 +7,9 @@ import os
 import signal
 import sys
 import threading
+import time
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_GONE = 0.05
 
 
 class Processes:
@@ -85,11 +88,15 @@ class _Pool(ProcessPoolExecutor):
             return super().submit(fn, *args, **kwargs)
         try:
             with _quiet_birth():
-                future = super().submit(fn, *args, **kwargs)
+                return super().submit(fn, *args, **kwargs)
+        except (EOFError, ConnectionError) as error:
+            time.sleep(_GONE)  # another is made when this one has left the list of processes
+            msg = "the server that makes processes died"
+            raise BrokenProcessPool(msg) from error
         except OSError as error:
-            raise PoolcliError(f"worker processes: {error.strerror}; fewer --jobs are expected") from None
-        self._known.update(multiprocessing.active_children())
-        return future
+            raise PoolcliError(f"worker processes: {error.strerror or error}; fewer --jobs are expected") from None
+        finally:
+            self._known.update(multiprocessing.active_children())
 
 
 @contextmanager

@@ -163,7 +163,8 @@ def _work(items: list[Item], settings: Settings, options: dict[str, Any], consol
         try:
             with telling.progress(batch, console) as told:
                 batch.run(engine, timeout=options["timeout"], fail_fast=options["fail_fast"], told=told)
-        except BaseException:
+        except BaseException as error:
+            batch.stopped = "on an error" if isinstance(error, Exception) else "interrupted"
             telling.end(batch, console, time.perf_counter() - start)
             raise
         if options["report"]:

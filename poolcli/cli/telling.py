@@ -154,7 +154,7 @@ def end(batch: Batch, console: Console, seconds: float) -> None:
     if batch.noted and not console.verbose:
         console.say(f"notes on {batch.noted} of them: frames left out, bits lost; -v or --report tells")
     if left:
-        tell(f"stopped: {batch.stopped or 'interrupted'}; {left} left, the same command goes on with them")
+        tell(f"stopped: {batch.stopped}; {left} left, the same command goes on with them")
 
 
 def as_json(batch: Batch, settings: Settings, seconds: float) -> None:

@@ -1,5 +1,7 @@
 """The crew: whatever becomes of those who work, every task has one outcome, and no other pays for it."""
 
+import multiprocessing
+import multiprocessing.forkserver
 import os
 import signal
 import subprocess
@@ -145,7 +147,7 @@ def test_a_death_that_does_not_come_again_costs_nothing(tmp_path):
     assert fine(work(workers(2), tasks)) == set(range(20))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_worker_that_is_killed_from_outside_costs_one_task_at_most(seed):
     import random
 
@@ -167,8 +169,6 @@ def test_a_worker_that_is_killed_from_outside_costs_one_task_at_most(seed):
 
 
 def _workers():
-    import multiprocessing
-
     return [process.pid for process in multiprocessing.active_children()]
 
 
@@ -196,6 +196,31 @@ def test_worker_processes_that_cannot_be_made_end_the_run_in_words(monkeypatch):
         list(crew.run([(0, "")]))
 
 
+@pytest.mark.parametrize("error", [EOFError, ConnectionRefusedError, BrokenPipeError])
+def test_a_server_of_processes_that_dies_is_started_again(monkeypatch, error):
+    """Its end looks like the end of a file, which Click would take for a Ctrl-D of the user."""
+    connect = multiprocessing.forkserver.connect_to_new_process
+    dying = iter([1, 2, 3])
+
+    def die(fds):
+        if next(dying, None) == 2:
+            raise error
+        return connect(fds)
+
+    monkeypatch.setattr("multiprocessing.forkserver.connect_to_new_process", die)
+    assert fine(work(workers(2), [(number, "") for number in range(9)])) == set(range(9))
+    until(lambda: not _workers(), 5)
+
+
+def test_a_server_of_processes_that_always_dies_ends_the_run_in_words(monkeypatch):
+    def die(_):
+        raise EOFError
+
+    monkeypatch.setattr("multiprocessing.forkserver.connect_to_new_process", die)
+    with closing(Crew(workers(2), deeds.do)) as crew, pytest.raises(PoolcliError, match="worker processes died one"):
+        list(crew.run([(0, "")]))
+
+
 def test_pictures_that_all_kill_end_the_run_in_words():
     told = []
     with closing(Crew(workers(2), deeds.do)) as crew:
@@ -206,7 +231,13 @@ def test_pictures_that_all_kill_end_the_run_in_words():
 
 def test_deaths_while_workers_begin_are_still_deaths():
     """The pool closes its pipes when a worker dies; whoever begins at that moment must not be handed them."""
-    for _ in range(4):
+    engine = workers(4)
+    executor = engine.start()
+    executor.submit(deeds.do, (0, ""))
+    assert len(_workers()) == 4, "all begin with the first task"
+    engine.kill()
+    executor.shutdown()
+    for _ in range(3):
         tasks = [(number, "exit" if number % 5 == 1 else "") for number in range(9)]
         assert set(lost(work(workers(4), tasks))) == {1, 6}
 
@@ -237,7 +268,8 @@ def test_what_dying_workers_say_is_not_heard(deed, capfd):
 
 
 @pytest.mark.parametrize(("jobs", "late"), [(1, [3]), (2, [3, 4])])
-def test_a_task_that_takes_too_long_is_ended_and_no_other(jobs, late):
+def test_a_task_that_takes_too_long_is_ended_and_no_other(jobs, late, monkeypatch):
+    monkeypatch.setattr("poolcli.batch.crew.STARTING", 0.6)
     tasks = [(number, "sleep 60" if number in late else "sleep 0.01") for number in range(14)]
     begun = time.monotonic()
     outcomes = work(workers(jobs), tasks, timeout=0.4)

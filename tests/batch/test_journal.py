@@ -252,7 +252,7 @@ def test_another_recipe_is_refused_and_the_difference_is_told():
     with pytest.raises(OptionError, match=r"another recipe: .*size 2x2, now 3x3;"):
         check_recipe(known, new)
     with pytest.raises(OptionError, match=r"another recipe: pixels clip auto, now clip 16;"):
-        check_recipe(known, old._replace(depth=16))
+        check_recipe(known, Settings(old.recipe, depth=16))
 
 
 def test_the_journal_is_written_anew_when_most_of_it_is_outdated(full, monkeypatch):

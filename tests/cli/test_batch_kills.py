@@ -1,0 +1,409 @@
+"""A batch that is killed, interrupted or out of room at any moment: nothing half-made, and the same command goes on."""
+
+import errno
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from batches import OWN, alive, children, done, fill, journal, lines, parts, pgm, tree, until
+from click.testing import CliRunner
+from PIL import Image
+
+from poolcli.batch import journal as batch_journal
+from poolcli.batch.crew import PARCEL_TASKS
+
+JOBS = 2
+IN_FLIGHT = 2 * JOBS * PARCEL_TASKS
+FAST = ("--no-figure", "--jobs", str(JOBS))
+
+
+@pytest.fixture
+def run(start):
+    """Run a batch of `in` to its end; returns exit code and stderr."""
+
+    def call(output="out", *args, **options):
+        process = start("batch", "in", "-o", output, *(args or FAST), **options)
+        told = process.communicate(timeout=60)[1].decode()
+        return process.returncode, told
+
+    return call
+
+
+def readable(folder):
+    """All results of a folder can be read to their end; how many they are."""
+    names = [name for name in tree(folder) if name.endswith(".png")]
+    for name in names:
+        with Image.open(os.path.join(folder, name)) as image:
+            image.load()
+    return len(names)
+
+
+def killed(process):
+    """Kill a process and all its workers; whether it was still there."""
+    was = process.poll() is None
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=20)
+    return was
+
+
+def test_fifty_kills_and_the_tree_of_an_undisturbed_run(here, start, run):
+    """What is noted is never made again; what is not is made by whoever comes next."""
+    chance = random.Random(3)
+    fill("in", 60, 200, 300)
+    fill("in/sub", 8)
+    options = ("-r", "--kernel", "edge", "--jobs", str(JOBS), "--no-figure")
+    assert run("undisturbed", *options)[0] == 0
+    expected = tree("undisturbed")
+    kills = deleted = 0
+    while kills < 50:
+        process = start("batch", "in", "-o", "out", *options)
+        # Most kills fall into the work, which begins after about 0.3 s, some into the start and the end.
+        if chance.random() < 0.7:
+            enough = len(done("out")) + chance.randint(0, 3)
+            until(lambda process=process, enough=enough: len(done("out")) >= enough or process.poll() is not None)
+            time.sleep(chance.random() * 0.01)
+        else:
+            time.sleep(chance.random() * 0.4)
+        if killed(process):
+            kills += 1
+        else:
+            for name in chance.sample(sorted(tree("out")), 20):
+                os.unlink(f"out/{name}")
+                deleted += 1
+    code, told = run("out", *options)
+    assert (code, told.splitlines()[:-1]) == (0, [])
+    assert tree("out") == expected
+    assert parts("out") == []
+    assert set(done("out")) == set(expected)
+    assert len(done("out")) <= len(expected) + deleted
+
+
+def test_kills_with_figures(here, start, run):
+    """Between a result and its figure there is time to die, too."""
+    chance = random.Random(2)
+    fill("in", 6)
+    options = ("--jobs", str(JOBS))
+    assert run("undisturbed", *options)[0] == 0
+    kills = 0
+    for turn in range(5):
+        process = start("batch", "in", "-o", "out", *options)
+        enough = 2 * turn + chance.randint(0, 1)
+        until(lambda process=process, enough=enough: len(tree("out")) >= enough or process.poll() is not None)
+        time.sleep(chance.random() * 0.03)
+        kills += killed(process)
+    assert kills >= 3
+    code, told = run("out", *options)
+    assert code == 0, told
+    assert tree("out") == tree("undisturbed")
+    assert parts("out") == []
+
+
+def test_a_killed_parent_takes_its_workers_along_and_leaves_no_lock(here, start, run):
+    fill("in", 30, 600, 800)
+    process = start("batch", "in", "-o", "out", *FAST, "--pool", "median", "--size", "7")
+    until(lambda: len(done("out")) >= 2)
+    below = list(children(process.pid))
+    assert len(below) >= JOBS
+    process.kill()
+    process.communicate(timeout=20)
+    until(lambda: not any(map(alive, below)), 5)
+    code, told = run("out", *FAST, "--pool", "median", "--size", "7")
+    assert code == 0, told
+    assert len(tree("out")) == 30
+    assert parts("out") == []
+
+
+SIGNALS = {signal.SIGINT: (130, -signal.SIGINT), signal.SIGTERM: (143,)}
+"""A shell sees 130 for both: Python ends by the signal itself when it came inside an `eval`, as some imports have."""
+
+
+def signalled(process, number, group):
+    begun = time.monotonic()
+    (os.killpg if group else os.kill)(process.pid, number)
+    told = process.communicate(timeout=20)[1].decode()
+    return time.monotonic() - begun, told
+
+
+@pytest.mark.parametrize(("group", "jobs"), [(True, 2), (False, 2), (True, 0)], ids=["group", "parent", "no workers"])
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_signal_in_the_middle_ends_the_run_and_the_same_command_goes_on(here, start, run, number, group, jobs):
+    fill("in", 60, 300, 400)
+    options = ("--no-figure", "--jobs", str(jobs))
+    process = start("batch", "in", "-o", "out", *options)
+    until(lambda: len(done("out")) >= 3)
+    below = list(children(process.pid))
+    seconds, told = signalled(process, number, group)
+    assert process.returncode in SIGNALS[number], told
+    assert seconds < 2
+    assert "Traceback" not in told
+    assert "the same command goes on with them" in told
+    assert len(told.split("\n")) <= 5, "a summary, how it goes on, and one word"
+    until(lambda: not any(map(alive, below)), 2)
+    assert parts("out") == []
+    made = len(done("out"))
+    assert 3 <= made < 60
+    assert readable("out") - made <= IN_FLIGHT
+    assert run("out", *options)[0] == 0
+    assert len(tree("out")) == 60
+    assert len(done("out")) <= 60 + IN_FLIGHT
+
+
+@pytest.mark.parametrize(("number", "jobs"), [(signal.SIGINT, 2), (signal.SIGTERM, 2), (signal.SIGINT, 0)])
+def test_a_signal_in_a_slow_picture(here, start, number, jobs):
+    fill("in", 2, 3000, 4000)
+    slow = ("--pool", "median", "--size", "31", "--stride", "1", "--padding", "same")
+    process = start("batch", "in", "-o", "out", "--no-figure", "--jobs", str(jobs), *slow)
+    until(lambda: journal("out").exists())
+    time.sleep(0.6)
+    below = list(children(process.pid))
+    seconds, told = signalled(process, number, group=True)
+    assert process.returncode in SIGNALS[number], told
+    assert seconds < 2
+    assert "Traceback" not in told
+    until(lambda: not any(map(alive, below)), 2)
+    assert tree("out") == {}
+    assert parts("out") == []
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_signal_at_any_moment_of_the_start(here, start, run, number):
+    fill("in", 20, 100, 100)
+    for step in range(6):
+        process = start("batch", "in", "-o", "out", *FAST)
+        time.sleep(0.07 * step)
+        if process.poll() is not None:
+            process.communicate()
+            break
+        seconds, told = signalled(process, number, group=True)
+        # Before poolcli has begun, Python and the kernel decide.
+        early = (1, -signal.SIGTERM, -signal.SIGINT) if step < 3 else ()
+        assert process.returncode in (0, *SIGNALS[number], *early), told
+        assert seconds < 2
+        assert "Traceback" not in told or step < 3, told
+        assert parts("out") == []
+    assert run()[0] == 0
+    assert len(tree("out")) == 20
+
+
+def test_a_second_ctrl_c_waits_for_nothing(here, start):
+    fill("in", 4, 3000, 4000)
+    slow = ("--pool", "median", "--size", "31", "--stride", "1", "--padding", "same")
+    process = start("batch", "in", "-o", "out", *FAST, *slow)
+    until(lambda: journal("out").exists())
+    time.sleep(0.6)
+    below = list(children(process.pid))
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(0.15)
+    seconds, told = signalled(process, signal.SIGINT, group=True)
+    assert seconds < 0.7
+    assert process.returncode in (130, -signal.SIGINT), told
+    assert "Traceback" not in told
+    until(lambda: not any(map(alive, below)), 2)
+    assert parts("out") == []
+
+
+@pytest.fixture
+def small_disk(here):
+    """A folder with room for little."""
+    folder = here / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.parametrize(("jobs", "figures"), [("0", True), ("2", False), ("2", True)])
+def test_a_full_disk_ends_the_run_soon_and_room_lets_it_go_on(small_disk, run, jobs, figures):
+    fill("in", 12 if figures else 60, 100, 150)
+    options = ("--jobs", jobs, "--size", "1", *(() if figures else ("--no-figure",)))
+    assert run("undisturbed", *options)[0] == 0
+    code, told = run("disk/out", *options)
+    assert code == 1
+    (line,) = [line for line in told.splitlines() if "No space left" in line]
+    assert "the same command goes on" in line
+    assert len(told.splitlines()) == 2
+    made = done("disk/out")
+    expected = tree("undisturbed")
+    assert 0 < len(made) < 60
+    assert tree("disk/out").items() <= expected.items(), "complete or absent"
+    assert parts("disk") == []
+
+    code, told = run("disk/out", *options)
+    assert code == 1
+    assert "exists already" not in told
+    subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
+    code, told = run("disk/out", *options)
+    assert code == 0, told
+    assert tree("disk/out") == expected
+    assert len(done("disk/out")) <= len(set(done("disk/out"))) + IN_FLIGHT
+
+
+@pytest.mark.parametrize("jobs", ["0", "2"])
+def test_a_disk_that_is_full_for_the_journal_only(here, small_disk, run, jobs):
+    """The results are elsewhere: what cannot be noted is not counted, and is made again."""
+    fill("in", 120)
+    (here / "out").mkdir()
+    (small_disk / "own").mkdir()
+    os.symlink("../disk/own", f"out/{OWN}")
+    (small_disk / "filler").write_bytes(bytes(150_000))
+    code, told = run("out", "--no-figure", "--jobs", jobs)
+    assert code == 1
+    assert len([line for line in told.splitlines() if "No space left" in line]) == 1
+    made = len(done("out"))
+    assert 0 < made < 120
+    assert readable("out") <= made + IN_FLIGHT
+    (small_disk / "filler").unlink()
+    code, told = run("out", "--no-figure", "--jobs", jobs)
+    assert code == 0, told
+    assert len(tree("out")) == 120
+
+
+def test_a_limit_on_the_size_of_files(here, run):
+    fill("in", 6)
+    (here / "in/large.pgm").write_bytes(pgm(1, 300, 400))
+
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    code, told = run("out", *FAST, "--size", "1", preexec_fn=limit)
+    assert code == 1
+    assert "in/large.pgm: " in told
+    assert "too large" in told
+    assert readable("out") == 6
+    assert parts("out") == []
+    assert run("out", *FAST, "--size", "1")[0] == 0
+    assert readable("out") == 7
+
+
+class Interruption(KeyboardInterrupt):
+    """Ctrl-C at a chosen call."""
+
+
+class FailAt:
+    """Counts the calls of several functions of `os`, and makes the n-th raise, and all after it if it `stays`."""
+
+    NAMES = ("open", "write", "fsync", "replace", "link", "makedirs", "fchmod", "scandir")
+
+    def __init__(self, patch, number, error, stays=False):
+        self.left, self.error, self.stays, self.failed = number, error, stays, None
+        for name in self.NAMES:
+            patch.setattr(os, name, self.wrapped(name, getattr(os, name)))
+        patch.setattr(batch_journal, "_write_all", self.wrapped("line", batch_journal._write_all))
+
+    def wrapped(self, name, function):
+        def call(*args, **options):
+            ours = not args or "/dev/null" not in str(args[0])
+            self.left -= ours
+            if ours and (self.left == 0 or (self.stays and self.left < 0 and name in ("write", "fsync", "line"))):
+                self.failed = self.failed or name
+                raise self.error
+            return function(*args, **options)
+
+        return call
+
+
+FAILURES = {
+    "no room from now on": (OSError(errno.ENOSPC, "No space left on device"), True),
+    "broken": (OSError(errno.EIO, "Input/output error"), False),
+    "interrupted": (Interruption(), False),
+}
+
+
+@pytest.mark.parametrize("what", FAILURES)
+def test_failing_at_every_call(here, what):
+    """Results are complete or absent after any failure, and the same command goes on to the undisturbed tree."""
+    from poolcli.cli.group import cli as command
+
+    def batch():
+        # Click turns Ctrl-C into an exit.
+        return CliRunner().invoke(command, ["batch", "in", "-r", "-o", "out", "--jobs", "0"])
+
+    fill("in/sub", 1)
+    shutil.copyfile("in/sub/p0000.pgm", "in/a.pgm")
+    assert batch().exit_code == 0
+    expected = tree("out")
+    error, stays = FAILURES[what]
+    failed = set()
+    for number in range(1, 200):
+        shutil.rmtree("out")
+        with pytest.MonkeyPatch.context() as patch:
+            failing = FailAt(patch, number, error, stays)
+            result = batch()
+        if failing.failed is None:
+            break
+        failed.add(failing.failed)
+        where = (number, failing.failed, result.stderr)
+        assert isinstance(result.exception, SystemExit | None), where
+        assert parts("out") == [], where
+        assert tree("out").items() <= expected.items(), where
+        assert {line["result"] for line in lines("out") if line["status"] == "done"} <= set(tree("out")), where
+        if result.exit_code == 0:
+            assert tree("out") == expected, where
+        again = batch()
+        assert again.exit_code == 0, (where, again.stderr)
+        assert tree("out") == expected, where
+        assert parts("out") == [], where
+    else:
+        pytest.fail("never clean")
+    assert failed >= {"open", "write", "fsync", "link", "makedirs", "line"}
+
+
+def test_a_line_is_written_when_its_files_are_on_the_disk_and_not_before(here, cli, monkeypatch):
+    """File, name, folder, line: a machine that loses its power at any moment has no line without its file."""
+    fill("in", 3)
+    events = []
+    fsync, link, write = os.fsync, os.link, batch_journal._write_all
+
+    def place(path):
+        status = os.stat(path)
+        return status.st_dev, status.st_ino
+
+    monkeypatch.setattr(os, "fsync", lambda file: events.append(("on disk", place(file))) or fsync(file))
+    monkeypatch.setattr(os, "link", lambda old, new: events.append(("named", os.path.relpath(new))) or link(old, new))
+
+    def written(file, data):
+        events.extend(("line", json.loads(line)) for line in bytes(data).splitlines() if b'"done"' in line)
+        write(file, data)
+
+    monkeypatch.setattr(batch_journal, "_write_all", written)
+    assert cli("batch", "in", "-o", "out", "--jobs", "0").exit_code == 0
+    noted = [event for kind, event in events if kind == "line"]
+    assert len(noted) == 3
+    for line in noted:
+        end = events.index(("line", line))
+        for name in (line["result"], line["figure"]):
+            named = events.index(("named", f"out/{name}"))
+            assert events.index(("on disk", place(f"out/{name}"))) < named < end
+            assert ("on disk", place("out")) in events[named:end]
+    assert events[-1] == ("on disk", place(journal("out"))), "at the end the journal itself"
+
+
+def test_a_journal_that_was_cut_at_any_byte_is_taken_up_again(here, cli):
+    """A machine that loses its power may lose the end of the journal: what it no longer says is made again."""
+    fill("in", 3)
+    assert cli("batch", "in", "-o", "out", "--no-figure", "--jobs", "0").exit_code == 0
+    expected, whole = tree("out"), journal("out").read_bytes()
+    kept = [json.loads(line)["result"] for line in whole.splitlines()[1:]]
+    ends = [len(b"".join(whole.splitlines(keepends=True)[: n + 1])) for n in range(4)]
+    for length in range(ends[0], len(whole), 23):
+        journal("out").write_bytes(whole[:length])
+        (Path("out") / OWN / "begun").write_bytes(b"".join(name.encode() + b"\0" for name in kept))
+        result = cli("batch", "in", "-o", "out", "--no-figure", "--jobs", "0")
+        assert result.exit_code == 0, result.stderr
+        count = sum(end <= length for end in ends[1:])
+        assert result.stderr.startswith(f"{3 - count} done, {count} skipped")
+        assert tree("out") == expected
