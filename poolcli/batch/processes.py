@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _JOIN = 0.5
 _GONE = 0.05
+_UNKNOWN = 255
+"""What multiprocessing says of a process when the pool's own thread has read its exit code first, or is about to."""
 
 
 class Processes:
@@ -61,14 +63,15 @@ class Processes:
 
     def kill(self) -> str:
         """End all workers at once; tells of what kind of death the first dead one died."""
-        deaths = [code for process in self._known if (code := process.exitcode) not in (None, 0, -signal.SIGTERM)]
+        dead = [process for process in self._known if process.exitcode not in (None, 0, -signal.SIGTERM)]
         for process in self._known:
             with suppress(Exception):  # it is gone already
                 process.kill()
         for process in self._known:
             with suppress(Exception):
                 process.join(_JOIN)
-        return _death(deaths[0]) if deaths else ""
+        deaths = [process.exitcode for process in dead if process.exitcode != _UNKNOWN]
+        return _death(deaths[0] or 0) if deaths else ""
 
 
 class _Pool(ProcessPoolExecutor):
