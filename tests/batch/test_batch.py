@@ -1,10 +1,11 @@
 """One batch, on engines that lose what was done."""
 
+import os
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import closing
 
 import pytest
-from batches import fill
+from batches import done, fill, lines, parts, tree
 
 from poolcli.batch.batch import Batch
 from poolcli.batch.crew import Crew, Here
@@ -60,6 +61,26 @@ def run(tmp_path, monkeypatch):
     return call
 
 
+@pytest.mark.parametrize("times", range(1, 5))
+def test_what_was_done_but_never_told_is_done_again_and_not_refused(run, times):
+    assert run(Forgetful(times)) == {}
+    assert run(Here(), "undisturbed") == {}
+    assert tree("out") == tree("undisturbed")
+    assert sorted(done("out")) == sorted(done("undisturbed"))
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_picture_that_was_lost_may_be_made_by_the_next_run(run, before):
+    """Blamed for a death, perhaps after its files were there."""
+    errors = run(Forgetful(5, before))
+    assert len(errors) == 1
+    assert "its worker process died" in str(errors)
+    assert run(Here()) == {}
+    assert len(tree("out")) == 12
+    assert len(lines("out")) == 7
+    assert parts("out") == []
+
+
 def test_tasks_that_are_begun_again_are_told_so():
     seen = []
     engine = Forgetful(4)
@@ -86,3 +107,40 @@ def test_reading_a_journal_beside_its_owner(run):
     assert run(Here()) == {}
     with Journal("out") as journal:
         assert read("out").entries == journal.known.entries
+
+
+def test_a_foreign_file_in_the_place_of_a_folder_costs_what_would_lie_in_it(tmp_path, run):
+    fill("in/sub", 2)
+    os.mkdir("out")
+    (tmp_path / "out/sub").write_bytes(b"mine")
+    errors = run(Here())
+    assert sorted(errors) == ["sub/p0000.pooled.png", "sub/p0001.pooled.png"]
+    assert len(tree("out")) == 13
+    assert (tmp_path / "out/sub").read_bytes() == b"mine"
+
+
+class Dying(Forgetful):
+    """Its workers leave what they were writing half-written."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        task = args[0]
+        if self.left > 0:
+            name = f".{os.path.basename(task.result)}.0123456789abcdef.poolcli.part"
+            with open(os.path.join(task.folder, name), "wb") as file:
+                file.write(b"half")
+        return super().submit(fn, *args, **kwargs)
+
+
+def test_nothing_half_written_is_left_by_workers_that_died(run):
+    assert len(run(Dying(5, before=True))) == 1
+    assert parts("out") == []
+
+
+def test_a_link_in_the_place_of_a_result_leads_nothing_out(tmp_path, run):
+    assert run(Here()) == {}
+    os.mkdir("elsewhere")
+    os.unlink("out/p0001.pooled.png")
+    os.symlink("../elsewhere/x.png", "out/p0001.pooled.png")
+    errors = run(Here())
+    assert os.listdir("elsewhere") == []
+    assert list(errors) == ["p0001.pooled.png"] or not os.path.islink("out/p0001.pooled.png")

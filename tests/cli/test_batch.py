@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -576,3 +577,36 @@ def test_figures_do_not_need_a_home(start, four):
     code, told = finished(process)
     assert code == 0
     assert len(told.splitlines()) == 1
+
+
+def test_a_worker_that_is_killed_costs_one_picture_at_most(start, here):
+    fill("in", 40, 300, 400)
+    process = start("batch", "in", "-o", "out", "--no-figure", "--jobs", "2")
+    killed = 0
+    while process.poll() is None and killed < 3:
+        enough = 8 * killed
+        until(lambda enough=enough: len(done("out")) > enough or process.poll() is not None)
+        for pid in children(process.pid):
+            with suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
+                if b"forkserver" in file.read() and list(children(pid)) == []:
+                    os.kill(pid, 9)
+                    killed += 1
+                    break
+    told = process.communicate(timeout=60)[1].decode()
+    assert killed
+    failed = [line for line in told.splitlines() if "its worker process died" in line]
+    assert len(failed) <= killed
+    assert process.returncode == (1 if failed else 0), told
+    assert len(tree("out")) == 40 - len(failed)
+    assert finished(start("batch", "in", "-o", "out", "--no-figure"))[0] == 0
+    assert len(tree("out")) == 40
+    assert parts("out") == []
+
+
+def test_a_run_whose_workers_cannot_begin_was_not_interrupted(shell, here):
+    fill("in", 3)
+    result = shell("ulimit -n 16; poolcli batch in -o out --no-figure --jobs 8")
+    told = result.stderr.decode()
+    assert result.returncode == 1
+    assert "fewer --jobs are expected" in told
+    assert "interrupted" not in told
