@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import closing
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from poolcli.batch.crew import Crew, Lost
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 DONE, SKIPPED, FAILED, LEFT = "done", "skipped", "failed", "left"
 """What becomes of an item: made now, made before, not to be made, not reached."""
+
+
+AHEAD = 256
+"""Tasks whose names are noted, and the note brought to the disk, before the first of them is begun."""
 
 
 class Batch:
@@ -108,17 +113,25 @@ class Batch:
         self.journal.settle()
 
     def _tasks(self, told: Told) -> Iterator[Task]:
-        for task in self.todo:
+        todo = iter(self.todo)
+        while tasks := list(islice(todo, AHEAD)):
             if self.stopped:
                 return
             try:
-                self._make_folder(task)
-                self.journal.begin(filter(None, (task.result, task.figure)))
+                self.journal.begin(name for task in tasks for name in (task.result, task.figure) if name)
             except OutputError as error:
-                outcome = Outcome(line_of(_failed(task, str(error))), str(error), stop=error.errno in NO_ROOM)
-                self._note(task, outcome, told)
-                continue
-            yield task
+                self.stopped = str(error)
+                return
+            for task in tasks:
+                if self.stopped:
+                    return
+                try:
+                    self._make_folder(task)
+                except OutputError as error:
+                    line = line_of(_failed(task, str(error)))
+                    self._note(task, Outcome(line, str(error), stop=error.errno in NO_ROOM), told)
+                else:
+                    yield task
 
     def _make_folder(self, task: Task) -> None:
         folder = os.path.dirname(os.path.join(task.folder, task.result))

@@ -114,6 +114,7 @@ class Crew(Generic[Task]):
         self._running: dict[Future[Any], tuple[list[Task], float]] = {}  # with the time at which they are late
         self._again: deque[Task] = deque()  # of executors that were ended
         self._suspects: deque[Task] = deque()  # of executors that broke
+        self._on_trial = False  # whether what runs is a suspect, and alone
         self._executor: Executor | None = None
         self._fresh = 0.0  # when the executor was made
         self._deaths = 0
@@ -142,7 +143,9 @@ class Crew(Generic[Task]):
 
     def _fill(self, new: Iterator[Task]) -> None:
         """Submit as many tasks as there is room for: of suspects only one, and nothing beside it."""
-        while len(self._running) < (1 if self._suspects else self._width):
+        self._on_trial = self._on_trial and bool(self._running)
+        while len(self._running) < (1 if self._suspects or self._on_trial else self._width):
+            trial = bool(self._suspects)
             tasks = self._next(new)
             if not tasks:
                 return
@@ -151,10 +154,11 @@ class Crew(Generic[Task]):
             try:
                 future = self._executor.submit(_each, self._call, tasks)
             except BrokenExecutor:
-                self._again.extendleft(reversed(tasks))
+                (self._suspects if trial else self._again).extendleft(reversed(tasks))
                 if not self._running:  # else the tasks in flight tell
                     self._renew()
                 return
+            self._on_trial = trial
             start = max(time.monotonic(), self._fresh + STARTING)
             self._running[future] = (tasks, start + self._timeout if self._timeout else float("inf"))
 
@@ -171,7 +175,6 @@ class Crew(Generic[Task]):
         return wait(self._running, timeout=left, return_when=FIRST_COMPLETED).done
 
     def _collect(self, done: set[Future[Any]]) -> Iterator[tuple[Task, Any]]:
-        alone = len(self._running) == 1
         lost: list[Task] = []
         for future in [future for future in self._running if future in done]:  # in the order of the tasks
             tasks, _ = self._running.pop(future)
@@ -187,7 +190,7 @@ class Crew(Generic[Task]):
             finished, more = self._split(wait(self._running, timeout=GRACE).done)
             reason = self._renew()
             yield from finished
-            if alone and len(lost) == 1:
+            if self._on_trial:
                 yield lost.pop(), Lost(reason or "its worker process died")
             self._suspects.extend(map(self._renewed, lost + more))
 

@@ -34,9 +34,9 @@ def decide(item: Item, known: Known, folder: str, settings: Settings, *, force: 
     if entry is not None and entry.done and _is_current(item, entry, found, settings):
         return Decision()
     for name, status in found.items():
-        if status is not None and stat.S_ISLNK(status.st_mode):
+        if status is not None and not stat.S_ISREG(status.st_mode):  # a link may lead out of the folder
             where = display_name(os.path.join(folder, name))
-            return Decision(refusal=f"{where} is a link, which may lead out of the folder; a free name is expected")
+            return Decision(refusal=f"{where} exists and is no regular file; a free name is expected")
     task = Task(source.path, item.result, folder, item.figure, replace=True)
     if force:
         return Decision(task)

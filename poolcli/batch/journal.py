@@ -224,7 +224,7 @@ class Journal:
             return file.readline()
 
     def begin(self, names: Iterable[str]) -> None:
-        """Note that files of these names may be written from now on.
+        """Note that files of these names may be written from now on; the note is on the disk before they can be.
 
         Raises
         ------
@@ -236,6 +236,7 @@ class Journal:
         try:
             with _refusals():
                 _write_all(self._begun, b"".join(os.fsencode(name) + b"\0" for name in new))
+                os.fsync(self._begun.fileno())
         except OutputError:
             with suppress(OSError):
                 self._begun.truncate(size)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _GONE = 0.05
+_UNKNOWN = 255
+"""What multiprocessing says of a process whose exit code was lost, with the server that made it."""
 
 
 class Processes:
@@ -69,7 +71,7 @@ class Processes:
     def death(self) -> str:
         """What a worker died of by itself; the others are ended by the pool, with SIGTERM, when one is dead."""
         codes = [process.exitcode for process in self._known]
-        deaths = [code for code in codes if code not in (None, 0, -signal.SIGTERM)]
+        deaths = [code for code in codes if code not in (None, 0, -signal.SIGTERM, _UNKNOWN)]
         return _death(deaths[0]) if deaths else ""
 
 

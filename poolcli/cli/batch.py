@@ -167,6 +167,7 @@ def _work(items: list[Item], settings: Settings, options: dict[str, Any], consol
             batch.stopped = "on an error" if isinstance(error, Exception) else "interrupted"
             telling.end(batch, console, time.perf_counter() - start)
             raise
+        telling.end(batch, console, time.perf_counter() - start)
         if options["report"]:
             maps = map_names(settings.recipe)
             write = writer(options["report"])
@@ -174,7 +175,6 @@ def _work(items: list[Item], settings: Settings, options: dict[str, Any], consol
         if options["sheet"]:
             for path, page in sheet.draw(options["sheet"], batch, settings, engine):
                 _write(path, page, batch)
-        telling.end(batch, console, time.perf_counter() - start)
         if options["as_json"]:
             telling.as_json(batch, settings, time.perf_counter() - start)
         return FAILED if batch.errors or batch.stopped else DONE

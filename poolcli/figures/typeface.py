@@ -49,6 +49,8 @@ def _import_matplotlib() -> None:
         os.environ["MPLBACKEND"] = "agg"  # an unknown name there makes the import fail
     try:
         import matplotlib
+    except MemoryError:
+        raise
     except Exception as error:
         raise PoolcliError(
             f"cannot draw a figure: Matplotlib does not load ({' '.join(str(error).split())})"
