@@ -98,7 +98,7 @@ class Batch:
         """
         if fail_fast and self.errors:
             self.stopped = "at the first failure"
-        with closing(Crew(engine, partial(do, self._settings), timeout, _again)) as crew:
+        with closing(Crew(engine, partial(do, self._settings), timeout, _again, ahead=not fail_fast)) as crew:
             try:
                 for task, outcome in crew.run(self._tasks(told)):
                     self._note(task, outcome, told)
@@ -160,20 +160,6 @@ class Batch:
         self._finished += 1
         self.noted += bool(outcome.notes)
         told(task, outcome.error, outcome.notes)
-
-    def makes(self, path: str) -> bool:
-        """Whether a path is one of the batch's results or figures."""
-        inside = os.path.relpath(os.path.realpath(path), os.path.realpath(self.folder))
-        return any(inside in (item.result, item.figure) for item in self.items)
-
-    def owns(self, path: str) -> bool:
-        """Whether an earlier run has written this report or sheet."""
-        return os.path.abspath(path) in self.journal.known.ours
-
-    def own(self, path: str) -> None:
-        """Note that this run has written a report or sheet."""
-        if not self.owns(path):
-            self.journal.add(line_of({"ours": os.path.abspath(path)}))
 
     @property
     def count_finished(self) -> int:

@@ -101,6 +101,9 @@ class Crew(Generic[Task]):
     again : callable, optional
         What a task becomes when it is begun once more: its work may have been done already, and only the word of it
         lost with the worker.
+    ahead : bool
+        Whether tasks may be sent before there is somebody to do them. Not with a time limit: a task that waits behind
+        another has its time running too.
     """
 
     def __init__(
@@ -109,6 +112,8 @@ class Crew(Generic[Task]):
         call: Callable[[Task], Any],
         timeout: float | None = None,
         again: Callable[[Task], Task] = lambda task: task,
+        *,
+        ahead: bool = True,
     ) -> None:
         self._engine, self._call, self._timeout, self._renewed = engine, call, timeout, again
         self._running: dict[Future[Any], tuple[list[Task], float]] = {}  # with the time at which they are late
@@ -118,8 +123,8 @@ class Crew(Generic[Task]):
         self._executor: Executor | None = None
         self._fresh = 0.0  # when the executor was made
         self._deaths = 0
-        # A task that waits behind another has its time running too: with a time limit none waits.
-        self._width = engine.jobs * (2 if engine.far and not timeout else 1)
+        self._ahead = ahead and engine.far and not timeout
+        self._width = engine.jobs * (2 if self._ahead else 1)
         self._parcel = 1
 
     def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Any]]:
@@ -195,8 +200,8 @@ class Crew(Generic[Task]):
             self._suspects.extend(map(self._renewed, lost + more))
 
     def _learn(self, seconds: float) -> None:
-        """Fit the parcels to what a task takes; where nothing is sent, or with a time limit, each task is by itself."""
-        if self._engine.far and not self._timeout:
+        """Fit the parcels to what a task takes; where nothing is sent ahead, each task is by itself."""
+        if self._ahead:
             fitting = int(PARCEL_SECONDS / max(seconds, 1e-6))
             self._parcel = max(1, min(fitting, 2 * self._parcel, PARCEL_TASKS))
 

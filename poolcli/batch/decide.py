@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolcli import __version__
 from poolcli.batch.journal import VERSION
+from poolcli.batch.plan import stamp_of
 from poolcli.batch.work import Task
 from poolcli.errors import OptionError
 from poolcli.images.atomic import EXISTS
@@ -54,6 +55,8 @@ def _is_current(item: Item, entry: Entry, found: dict[str, os.stat_result | None
     result = found[item.result]
     if stamp is None or (stamp.size, stamp.mtime_ns) != (entry.size, entry.mtime_ns) or entry.making != settings.making:
         return False
+    if _is_anothers(item.source.path, stamp, entry):
+        return False
     if result is None or result.st_size != entry.bytes:
         return False
     if item.figure is None:
@@ -63,11 +66,11 @@ def _is_current(item: Item, entry: Entry, found: dict[str, os.stat_result | None
 
 
 def _is_anothers(path: str, stamp: Stamp | None, entry: Entry) -> bool:
-    """Whether a result was made from another file, which is still there, and is no copy of this one."""
-    same = os.path.abspath(path) == entry.source or (
-        stamp and (stamp.size, stamp.mtime_ns) == (entry.size, entry.mtime_ns)
-    )
-    return not same and os.path.exists(entry.source)
+    """Whether a result was made from another file, which is still there; else the file has been moved."""
+    if os.path.abspath(path) == entry.source:
+        return False
+    other = stamp_of(entry.source)
+    return other is not None and (stamp is None or other[2:] != stamp[2:])
 
 
 def _status(path: str) -> os.stat_result | None:

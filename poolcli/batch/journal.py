@@ -67,7 +67,7 @@ class Known:
     entries : dict of str to Entry
         By the result's name below DIR.
     ours : set of str
-        Names of all files that were ever made here, so that they may be made again.
+        Names, below DIR or from there, of all files that were made or begun by a batch, so that it may make them again.
     """
 
     def __init__(self) -> None:
@@ -356,12 +356,19 @@ def _names(file: Any) -> Iterator[str]:
     return map(os.fsdecode, file.read().split(b"\0")[:-1])
 
 
-def sweep(folders: Iterable[str]) -> int:
-    """Remove what killed runs have left half-written in these folders; returns how many files that were."""
+def sweep(folders: Iterable[str], of: str = "") -> int:
+    """Remove what killed runs have left half-written in these folders; returns how many files that were.
+
+    Only of the file `of`, when that is given: in a folder that is not the batch's own, others may be writing.
+    """
     swept = 0
     for folder in folders:
         with suppress(OSError), os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if re.fullmatch(PART, entry.name, re.DOTALL)]
+            names = [
+                entry.name
+                for entry in entries
+                if re.fullmatch(PART, entry.name, re.DOTALL) and entry.name.startswith(f".{of}")
+            ]
             for name in names:
                 with suppress(OSError):
                     os.unlink(os.path.join(folder, name))

@@ -6,13 +6,14 @@ name that leads out of the folder are refused here, with both names.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import unicodedata
 from dataclasses import dataclass, field
 from fnmatch import translate
 from functools import cache
-from re import IGNORECASE
+from re import IGNORECASE, escape
 from re import compile as compile_pattern
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -72,6 +73,7 @@ def find(
     recursive: bool = False,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    sheet: str | None = None,
 ) -> Found:
     """Find the files of a batch.
 
@@ -87,6 +89,8 @@ def find(
     include, exclude : sequence of str
         Shell patterns, compared without regard to case, with the name or, if they have a slash, with the path below
         the input. `include` replaces the look at suffixes.
+    sheet : path, optional
+        The contact sheet of the batch, which may lie in an input; it and its pages are left out.
 
     Returns
     -------
@@ -99,22 +103,21 @@ def find(
         An input that is the output folder itself.
     """
     found = Found()
-    wanted, unwanted = _matcher(include), _matcher(exclude)
+    choice = _Choice(include, exclude, sheet)
     own = _status(output)
 
     def consider(path: str, name: str, *, named: bool) -> None:
-        if exclude and unwanted(name):
-            found.leave("excluded")
-        elif include and not wanted(name):
-            found.leave("not included")
-        elif not named and not include and not name.lower().endswith(SUFFIXES):
-            found.leave("no picture by its suffix")
+        why_not = choice.refusal(path, name, named=named)
+        if why_not:
+            found.leave(why_not)
         else:
             found.sources.append(Source(path, name, stamp_of(path)))
 
     for path in inputs:
         status = _status(path)
-        if status is None or not stat.S_ISDIR(status.st_mode):
+        if status is None and not os.path.basename(path):  # a folder by its name
+            found.problems.append((path, os.strerror(errno.ENOENT)))
+        elif status is None or not stat.S_ISDIR(status.st_mode):
             consider(path, os.path.basename(path), named=True)
         elif own is not None and os.path.samestat(own, status):
             raise OptionError(
@@ -174,6 +177,26 @@ def _holds_results(folder: str, own: os.stat_result | None) -> bool:
     return os.path.isdir(os.path.join(folder, OWN))
 
 
+class _Choice:
+    """Which of the files that are found are taken."""
+
+    def __init__(self, include: Sequence[str], exclude: Sequence[str], sheet: str | None) -> None:
+        self._include = _matcher(include) if include else None
+        self._exclude = _matcher(exclude)
+        stem, suffix = os.path.splitext(os.path.abspath(sheet or os.devnull))
+        self._pages = compile_pattern(f"{escape(stem)}(-[0-9]+)?{escape(suffix)}")
+
+    def refusal(self, path: str, name: str, *, named: bool) -> str:
+        """Why a file is left out; empty when it is not. Files that were `named` need not look like pictures."""
+        if not named and self._pages.fullmatch(os.path.abspath(path)):
+            return "the contact sheet"
+        if self._exclude(name):
+            return "excluded"
+        if self._include is not None:
+            return "" if self._include(name) else "not included"
+        return "" if named or name.lower().endswith(SUFFIXES) else "no picture by its suffix"
+
+
 def _matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     alone = [compile_pattern(translate(p), IGNORECASE) for p in patterns if "/" not in p]
     paths = [compile_pattern(translate(p), IGNORECASE) for p in patterns if "/" in p]
@@ -219,7 +242,7 @@ def assign(sources: Sequence[Source], output: str, template: Template, *, figure
         for path in filter(None, (result, drawn)):
             other, first = taken.setdefault(_key(path), (source, path))
             if other is not source or first is not path:
-                clashes.append(_clash(other, first, source, path, output, figure=path is drawn))
+                clashes.append(_clash(other, first, source, path, output, figure=path is drawn, figures=figures))
     if clashes:
         more = f" (and {len(clashes) - 1} more)" if len(clashes) > 1 else ""
         raise OptionError(f"{clashes[0]}{more}")
@@ -249,14 +272,16 @@ def _check_folders(items: Sequence[Item], taken: Mapping[str, tuple[Source, str]
             folder = os.path.dirname(folder)
 
 
-def _clash(first: Source, one: str, second: Source, other: str, output: str, *, figure: bool) -> str:
+def _clash(first: Source, one: str, second: Source, other: str, output: str, *, figure: bool, figures: bool) -> str:
     target = display_name(os.path.join(output, other))
     if first is second:
         return (
             f"{display_name(first.path)}: its result and its figure would both be {target}; another --name is expected"
         )
     like = "" if one == other else f", which is {display_name(one)} where case or accents are not told apart"
-    hint = "--no-figure" if figure else "--name '{name}.pooled.png' or '{parent}-{stem}.png'"
+    alike = os.path.basename(first.path) == os.path.basename(second.path)
+    name = "--name '{parent}-{stem}.png'" if alike else "--name '{name}.pooled.png'"
+    hint = "--no-figure" if figure else f"{name} --no-figure" if figures else name
     return (
         f"{display_name(first.path)} and {display_name(second.path)} would both write {target}{like}; "
         f"{hint} keeps them apart"

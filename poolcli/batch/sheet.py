@@ -51,11 +51,13 @@ def pages(path: str, count: int) -> list[str]:
     return page_names(path, len(page_slices(count)))
 
 
-def draw(path: str, batch: Batch, settings: Settings, engine: Engine) -> Iterator[tuple[str, bytes]]:
+def draw(
+    path: str, batch: Batch, settings: Settings, engine: Engine, timeout: float | None
+) -> Iterator[tuple[str, bytes]]:
     """Yield the pages of a batch's contact sheet: each one's name, and its bytes.
 
     The pictures are read again, made small by the workers, so that a page shows what is on the disk, whichever run made
-    it; a page's tiles are all that is in memory at a time.
+    it. The tiles of a page or two are all that is in memory at a time.
 
     Parameters
     ----------
@@ -64,6 +66,8 @@ def draw(path: str, batch: Batch, settings: Settings, engine: Engine) -> Iterato
         That has been run.
     settings : Settings
     engine : Engine
+    timeout : float or None
+        Seconds that one tile may take.
 
     Raises
     ------
@@ -72,30 +76,37 @@ def draw(path: str, batch: Batch, settings: Settings, engine: Engine) -> Iterato
     """
     fmt, slices = sheet_format(path), page_slices(len(batch.items))
     names = page_names(path, len(slices))
-    make = partial(tile, settings.recipe.background, settings.max_pixels or MAX_PIXELS)
+    made = _tiles(batch, settings, engine, timeout)
+    ready: dict[int, Tile] = {}
     for number, (part, name) in enumerate(zip(slices, names, strict=True), 1):
-        pairs = (_pair(i, item, batch) for i, item in enumerate(batch.items[part]))
-        made: dict[int, Tile] = {}
-        with closing(Crew(engine, make)) as crew:
-            try:
-                for pair, found in crew.run(pairs):
-                    lost = isinstance(found, Lost)
-                    made[pair.number] = Tile(pair.label, None, None, found.error, pair.detail) if lost else found
-            except BaseException:
-                crew.end(0.0)
-                raise
-        yield (
-            name,
-            page([made[i] for i in sorted(made)], _title(batch, settings), fmt, number=number, pages=len(slices)),
-        )
+        wanted = range(part.start, part.stop)
+        while not all(i in ready for i in wanted):
+            i, one = next(made)
+            ready[i] = one
+        tiles = [ready.pop(i) for i in wanted]
+        yield name, page(tiles, _title(batch, settings), fmt, number=number, pages=len(slices))
+
+
+def _tiles(batch: Batch, settings: Settings, engine: Engine, timeout: float | None) -> Iterator[tuple[int, Tile]]:
+    """Yield the tiles with their numbers, as they come."""
+    make = partial(tile, settings.recipe.background, settings.max_pixels or MAX_PIXELS)
+    pairs = (_pair(i, item, batch) for i, item in enumerate(batch.items))
+    with closing(Crew(engine, make, timeout)) as crew:
+        try:
+            for pair, found in crew.run(pairs):
+                lost = isinstance(found, Lost)
+                yield pair.number, Tile(pair.label, None, None, found.error, pair.detail) if lost else found
+        except BaseException:
+            crew.end(0.0)
+            raise
 
 
 def _pair(number: int, item: Item, batch: Batch) -> Pair:
     state, detail, result = batch.states[item.result], "", None
     if state in (DONE, SKIPPED):
         record = batch.journal.record(item.result)
-        before, after = record["input"]["size"], record["stages"][-1]["shape"]
-        detail = "{}x{} → {}x{}".format(*before, *after)
+        if record.get("input") and record.get("stages"):
+            detail = "{}x{} → {}x{}".format(*record["input"]["size"], *record["stages"][-1]["shape"])
         result = os.path.join(batch.folder, item.result)
     reason = batch.errors.get(item.result, "") if state == FAILED else "not reached"
     return Pair(number, item.source.path, result, display_name(item.source.name), reason, detail)
@@ -111,7 +122,7 @@ def tile(background: str, max_pixels: int, pair: Pair) -> Tile:
     result = None
     try:
         if pair.result is not None:
-            result = result_thumbnail(pair.result)
+            result = result_thumbnail(pair.result, max_pixels=max_pixels)
     except ImageError as error:
         reason = str(error)
     return Tile(pair.label, shown, result, "" if result is not None else reason, pair.detail)

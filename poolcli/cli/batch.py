@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from poolcli.batch.batch import Batch
 from poolcli.batch.crew import Here
-from poolcli.batch.journal import Journal, sweep
+from poolcli.batch.extras import Extras
+from poolcli.batch.journal import Journal, read, sweep
 from poolcli.batch.names import DEFAULT, FIELDS, Template
 from poolcli.batch.plan import assign, find
 from poolcli.batch.report import writer
 from poolcli.batch.work import Settings
 from poolcli.cli import telling
-from poolcli.cli.console import Console
+from poolcli.cli.console import Console, tell
 from poolcli.cli.group import DONE, FAILED, failure
 from poolcli.cli.options import (
     RECIPE_OPTIONS,
@@ -33,12 +35,12 @@ from poolcli.cli.options import (
 from poolcli.cli.targets import check_pixels
 from poolcli.errors import OptionError, PoolcliError
 from poolcli.images.opening import display_name
-from poolcli.images.write import atomic_write, check_target, format_of
+from poolcli.images.write import format_of
 from poolcli.pipeline.engine import cores, map_names
 from poolcli.pipeline.options import recipe as make_recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from poolcli.batch.crew import Engine
     from poolcli.batch.plan import Item
@@ -63,7 +65,8 @@ Examples:
     "--name",
     default=DEFAULT,
     metavar="TEMPLATE",
-    help=f"Names of the results; {', '.join(f'{{{name}}}' for name in FIELDS)} are replaced, the suffix chooses the format.",
+    help=f"Names of the results; {', '.join(f'{{{name}}}' for name in FIELDS)} are replaced ({{index}} is the "
+    "number in this plan), the suffix chooses the format.",
     show_default=True,
 )
 @click.option("-r", "--recursive", is_flag=True, help="Folders inside folders too; DIR gets the same tree.")
@@ -113,20 +116,31 @@ def command(inputs: Sequence[str], **options: Any) -> None:
             msg = "-: files and folders expected; poolcli run - reads stdin"
             raise OptionError(msg)
         found = find(
-            inputs, folder, recursive=options["recursive"], include=options["include"], exclude=options["exclude"]
+            inputs,
+            folder,
+            recursive=options["recursive"],
+            include=options["include"],
+            exclude=options["exclude"],
+            sheet=options["sheet"],
         )
         items = assign(found.sources, folder, template, figures=not options["no_figure"])
         for suffix in {os.path.splitext(item.result)[1] for item in items}:
             check_pixels(format_of(f"result{suffix}"), options["depth"], options["scale"])
-        telling.found(found, items, console)
+        telling.what_was_found(found, items, console)
         about = display_name(folder)
         if options["dry_run"]:
+            extras = Extras(items, folder, read(folder), force=options["force"])
+            for path in _extras(options, len(items)):
+                with _about(path):
+                    extras.check(path)
             code = telling.dry_run(items, settings, options)
         else:
             code = _work(items, settings, options, console)
     except (PoolcliError, MemoryError) as error:
         raise failure(error, about) from None
     nothing = not items and bool(options["include"])  # what was asked for by name is not there
+    if nothing and console.quiet:
+        tell("no pictures found that --include has")
     click.get_current_context().exit(FAILED if found.problems or nothing else code)
 
 
@@ -150,15 +164,14 @@ def _work(items: list[Item], settings: Settings, options: dict[str, Any], consol
     folder = options["output"]
     with Journal(folder) as journal:
         names = {*(item.result for item in items), *journal.known.ours}
-        sweep({os.path.join(folder, os.path.dirname(name)) for name in names})
+        below = {os.path.dirname(name) for name in names if not name.startswith(os.pardir)}
+        sweep(os.path.join(folder, name) for name in below)
         batch = Batch(items, folder, settings, journal, force=options["force"])
-        written = [options["report"]] if options["report"] else []
-        if options["sheet"]:
-            from poolcli.batch import sheet
-
-            written += sheet.pages(options["sheet"], len(items))
-        for path in written:
-            _check_file(path, batch, force=options["force"])
+        extras = Extras(items, folder, journal.known, force=options["force"])
+        for path in _extras(options, len(items)):
+            with _about(path):
+                extras.check(path)
+            sweep([os.path.dirname(path) or os.curdir], of=os.path.basename(path))
         engine = _engine(options, len(items) if options["sheet"] else len(batch.todo))
         try:
             with telling.progress(batch, console) as told:
@@ -168,13 +181,9 @@ def _work(items: list[Item], settings: Settings, options: dict[str, Any], consol
             telling.end(batch, console, time.perf_counter() - start)
             raise
         telling.end(batch, console, time.perf_counter() - start)
-        if options["report"]:
-            maps = map_names(settings.recipe)
-            write = writer(options["report"])
-            _write(options["report"], lambda stream: write(stream, batch.rows(), maps), batch)
-        if options["sheet"]:
-            for path, page in sheet.draw(options["sheet"], batch, settings, engine):
-                _write(path, page, batch)
+        for path, data in _extra_data(options, batch, settings, engine):
+            with _about(path):
+                extras.write(path, data, journal)
         if options["as_json"]:
             telling.as_json(batch, settings, time.perf_counter() - start)
         return FAILED if batch.errors or batch.stopped else DONE
@@ -189,21 +198,31 @@ def _engine(options: dict[str, Any], tasks: int) -> Engine:
     return Processes(jobs, options["max_memory"], ("poolcli.batch.work",))
 
 
-def _check_file(path: str, batch: Batch, *, force: bool) -> None:
-    """Refuse, before any work, a file that exists and is not ours, or is one of the pictures."""
-    try:
-        if batch.makes(path):
-            msg = "is one of the results; another name is expected"
-            raise OptionError(msg)
-        sources = [item.source.path for item in batch.items] if os.path.exists(path) else []
-        check_target(path, force=force or batch.owns(path), inputs=sources)
-    except PoolcliError as error:
-        raise failure(error, display_name(path)) from None
+def _extras(options: dict[str, Any], count: int) -> list[str]:
+    """The report and the pages of the sheet."""
+    files = [options["report"]] if options["report"] else []
+    if options["sheet"]:
+        from poolcli.batch import sheet
+
+        files += sheet.pages(options["sheet"], count)
+    return files
 
 
-def _write(path: str, data: Any, batch: Batch) -> None:
+def _extra_data(options: dict[str, Any], batch: Batch, settings: Settings, engine: Engine) -> Iterator[tuple[str, Any]]:
+    """What is written to the report and the pages of the sheet, one after the other."""
+    if options["report"]:
+        write, maps = writer(options["report"]), map_names(settings.recipe)
+        yield options["report"], lambda stream: write(stream, batch.rows(), maps)
+    if options["sheet"]:
+        from poolcli.batch import sheet
+
+        yield from sheet.draw(options["sheet"], batch, settings, engine, options["timeout"])
+
+
+@contextmanager
+def _about(path: str) -> Iterator[None]:
+    """What is refused inside is about this file."""
     try:
-        atomic_write(path, data, force=True)
-        batch.own(path)
+        yield
     except PoolcliError as error:
         raise failure(error, display_name(path)) from None

@@ -35,7 +35,7 @@ _OFTEN = 0.1
 """Seconds between two looks of the progress bar."""
 
 
-def found(found: Found, items: Sequence[Item], console: Console) -> None:
+def what_was_found(found: Found, items: Sequence[Item], console: Console) -> None:
     """Tell what was left out, and what could not be looked into."""
     for path, reason in found.problems:
         tell(f"{display_name(path)}: {reason}")

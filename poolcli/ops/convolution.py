@@ -217,8 +217,8 @@ def conv2d(
     Returns
     -------
     ndarray of shape (..., h, w), float32 (float64 for float64)
-        Exact before that last rounding for integers of up to 32 bits and whole weights; on values in 0…1 within 2e-6 of
-        PyTorch and TensorFlow.
+        Exact before that last rounding for integers of up to 32 bits and whole weights, where the sum of the type's
+        largest values fits 64 bits; on values in 0…1 within 2e-6 of PyTorch and TensorFlow.
 
     Raises
     ------

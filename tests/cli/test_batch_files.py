@@ -1,0 +1,147 @@
+"""Reports, sheets and their owners; whose result is whose."""
+
+import json
+import os
+import shutil
+from contextlib import closing
+
+import numpy as np
+import pytest
+from batches import OWN, fill, journal, pgm, tree
+from PIL import Image
+
+from poolcli.batch.crew import Crew
+
+
+def run(cli, *args, code=0):
+    result = cli("batch", *args, "--no-figure", "--jobs", "0")
+    assert result.exit_code == code, result.stderr
+    return result
+
+
+def test_another_picture_of_the_same_size_and_time_is_not_taken_for_done(cli, here):
+    for folder, value in (("dark", 0), ("light", 255)):
+        os.mkdir(folder)
+        (here / folder / "frame.pgm").write_bytes(b"P5\n8 8\n255\n" + bytes([value]) * 64)
+        os.utime(f"{folder}/frame.pgm", ns=(10**18, 10**18))
+    run(cli, "dark", "-o", "out")
+    told = run(cli, "light", "-o", "out", code=1).stderr
+    assert "its result would replace that of " in told
+    assert "dark/frame.pgm" in told
+    run(cli, "light", "-o", "out", "--force")
+    with Image.open("out/frame.pooled.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), 255)
+
+
+def test_a_folder_that_was_moved_is_done(cli, here):
+    fill("in", 3)
+    run(cli, "in", "-o", "out", "--report", "in.csv", "--sheet", "in.png")
+    os.mkdir("elsewhere")
+    for name in ("in", "out", "in.csv", "in.png"):
+        shutil.move(name, "elsewhere")
+    os.chdir("elsewhere")
+    assert "0 done, 3 skipped" in run(cli, "in", "-o", "out", "--report", "in.csv", "--sheet", "in.png").stderr
+
+
+def test_what_others_are_writing_beside_the_report_is_left_alone(cli, here):
+    fill("in", 1)
+    os.mkdir("reports")
+    others = here / "reports" / ".other.csv.0123456789abcdef.poolcli.part"
+    ours = here / "reports" / ".r.csv.0123456789abcdef.poolcli.part"
+    for _ in range(2):
+        others.write_bytes(b"half")
+        ours.write_bytes(b"half")
+        run(cli, "in", "-o", "out", "--report", "reports/r.csv")
+        assert others.exists()
+        assert not ours.exists()
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "report.csv"])
+def test_the_folder_of_the_journal_takes_no_report(cli, here, name):
+    fill("in", 2)
+    run(cli, "in", "-o", "out")
+    before = journal("out").read_bytes()
+    told = run(cli, "in", "-o", "out", "--report", f"out/{OWN}/{name}", "--force", code=2).stderr
+    assert "the folder of the journal" in told
+    assert journal("out").read_bytes() == before
+
+
+def test_a_sheet_in_the_folder_of_the_pictures_is_no_picture(cli, here, monkeypatch):
+    monkeypatch.setattr("poolcli.images.contact.PER_PAGE", 2)
+    fill(".", 3)
+    shutil.copy("small.png", "sheet-a.png")
+    for _ in range(2):
+        result = run(cli, ".", "-o", "out", "--sheet", "sheet.png", "--exclude", "cat*")
+        assert len(tree("out")) == 5
+    assert "3 the contact sheet" in result.stderr
+    assert [name for name in sorted(os.listdir()) if name.startswith("sheet")] == [
+        "sheet-1.png", "sheet-2.png", "sheet-3.png", "sheet-a.png",
+    ]  # fmt: skip
+    with Image.open("sheet-3.png") as image:
+        assert image.width > 100
+
+
+def test_a_run_killed_after_the_report_finds_it_again(cli, here, monkeypatch):
+    fill("in", 2)
+    monkeypatch.setattr("poolcli.batch.extras.atomic_write", lambda *_, **__: os.chdir("nowhere"))
+    with pytest.raises(FileNotFoundError):
+        run(cli, "in", "-o", "out", "--report", "r.csv")
+    monkeypatch.undo()
+    (here / "r.csv").write_bytes(b"as if written")
+    os.chdir(here)
+    run(cli, "in", "-o", "out", "--report", "r.csv")
+    assert (here / "r.csv").read_text().startswith("name,")
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)], ids=["run", "dry run"])
+def test_a_report_of_others_is_refused_before_any_work(cli, here, dry):
+    fill("in", 2)
+    (here / "r.jsonl").write_bytes(b"mine")
+    assert "exists already" in run(cli, "in", "-o", "out", "--report", "r.jsonl", *dry, code=1).stderr
+    assert (here / "r.jsonl").read_bytes() == b"mine"
+    assert not os.path.exists("out") or tree("out") == {}
+
+
+def test_hints_lead_out(cli, here):
+    """Following what an error says must not lead to the next one."""
+    for name in ("one/a.pgm", "two/a.pgm", "one/b.pgm", "one/b.png"):
+        os.makedirs(os.path.dirname(name), exist_ok=True)
+        (here / name).write_bytes(pgm(0))
+    told = cli("batch", "one/a.pgm", "two/a.pgm", "-o", "out").stderr
+    assert "--name '{parent}-{stem}.png' --no-figure keeps them apart" in told
+    run(cli, "one/a.pgm", "two/a.pgm", "-o", "out", "--name", "{parent}-{stem}.png")
+    told = cli("batch", "one", "-o", "out2").stderr
+    assert "--name '{name}.pooled.png' --no-figure keeps them apart" in told
+    run(cli, "one", "-o", "out2", "--name", "{name}.pooled.png")
+    assert sorted(tree("out2")) == ["a.pgm.pooled.png", "b.pgm.pooled.png", "b.png.pooled.png"]
+
+
+def test_missing_folders_are_told_one_by_one(cli, here):
+    told = run(cli, "nosuch/", "neither/", "-o", "out", code=1).stderr
+    assert "nosuch/: No such file or directory\n" in told
+    assert "neither/: No such file or directory\n" in told
+
+
+def test_nothing_included_is_told_even_quietly(cli, here):
+    fill("in", 1)
+    assert run(cli, "in", "-o", "out", "--include", "*.zzz", "-q", code=1).stderr.count("\n") == 1
+
+
+def test_at_the_first_failure_nothing_is_sent_ahead():
+    class Far:
+        jobs, far = 3, True
+
+    assert Crew(Far(), str)._width == 6
+    with closing(Crew(Far(), str, ahead=False)) as crew:
+        assert crew._width == 3
+        crew._learn(1e-6)
+        assert crew._parcel == 1
+
+
+def test_a_sheet_draws_what_a_journal_without_sizes_says(cli, here):
+    fill("in", 1)
+    run(cli, "in", "-o", "out")
+    lines = [json.loads(line) for line in journal("out").read_text().splitlines()]
+    lines[-1] = {key: value for key, value in lines[-1].items() if key not in ("input", "stages")}
+    journal("out").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run(cli, "in", "-o", "out", "--sheet", "sheet.png")
