@@ -135,7 +135,7 @@ def command(inputs: Sequence[str], **options: Any) -> None:
                     extras.check(path)
             code = telling.dry_run(items, settings, options)
         else:
-            code = _work(items, settings, options, console)
+            code = _work(items, settings, options, console, found.problems)
     except (PoolcliError, MemoryError) as error:
         raise failure(error, about) from None
     nothing = not items and bool(options["include"])  # what was asked for by name is not there
@@ -159,7 +159,13 @@ def _check(options: dict[str, Any]) -> None:
                 raise OptionError(msg)
 
 
-def _work(items: list[Item], settings: Settings, options: dict[str, Any], console: Console) -> int:
+def _work(
+    items: list[Item],
+    settings: Settings,
+    options: dict[str, Any],
+    console: Console,
+    problems: list[tuple[str, str]],
+) -> int:
     start = time.perf_counter()
     folder = options["output"]
     with Journal(folder) as journal:
@@ -185,7 +191,7 @@ def _work(items: list[Item], settings: Settings, options: dict[str, Any], consol
             with _about(path):
                 extras.write(path, data, journal)
         if options["as_json"]:
-            telling.as_json(batch, settings, time.perf_counter() - start)
+            telling.as_json(batch, settings, problems, time.perf_counter() - start)
         return FAILED if batch.errors or batch.stopped else DONE
 
 

@@ -157,11 +157,12 @@ def end(batch: Batch, console: Console, seconds: float) -> None:
         tell(f"stopped: {batch.stopped}; {left} left, the same command goes on with them")
 
 
-def as_json(batch: Batch, settings: Settings, seconds: float) -> None:
-    """Print one object, row by row: there may be more rows than memory."""
+def as_json(batch: Batch, settings: Settings, problems: Sequence[tuple[str, str]], seconds: float) -> None:
+    """Print one object, row by row: there may be more rows than memory. `problems` are folders that could not be read."""
     head = json.dumps(_head(settings) | {"output": plain_name(batch.folder)})
     counts = {state: batch.count(state) for state in (DONE, SKIPPED, FAILED, LEFT)}
-    tail = {"counts": counts, "stopped": batch.stopped or None, "seconds": round(seconds, 4)}
+    closed = [{"path": plain_name(path), "error": error} for path, error in problems]
+    tail = {"problems": closed, "counts": counts, "stopped": batch.stopped or None, "seconds": round(seconds, 4)}
 
     def lines(_: Any) -> None:
         write_stdout(f'{head[:-1]},\n"results": [\n'.encode())

@@ -117,9 +117,11 @@ def test_hints_lead_out(cli, here):
 
 
 def test_missing_folders_are_told_one_by_one(cli, here):
-    told = run(cli, "nosuch/", "neither/", "-o", "out", code=1).stderr
+    result = run(cli, "nosuch/", "neither/", "-o", "out", "--json", code=1)
+    told, problems = result.stderr, json.loads(result.stdout)["problems"]
     assert "nosuch/: No such file or directory\n" in told
     assert "neither/: No such file or directory\n" in told
+    assert problems == [{"path": path, "error": "No such file or directory"} for path in ("nosuch/", "neither/")]
 
 
 def test_nothing_included_is_told_even_quietly(cli, here):
