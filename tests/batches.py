@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,12 +33,15 @@ def fill(folder: str | os.PathLike[str], count: int, height: int = 12, width: in
 
 
 def tree(folder: str | os.PathLike[str]) -> dict[str, bytes]:
-    """Every file below a folder but what is noted about it: name -> bytes."""
+    """Every file below a folder but what is noted about it: name -> bytes. Of a run at work, what lies there just now."""
     top = Path(folder)
-    found = (path for path in sorted(top.rglob("*")) if path.is_file())
-    return {
-        str(path.relative_to(top)): path.read_bytes() for path in found if OWN not in path.relative_to(top).parts[:-1]
-    }
+    found = {}
+    for path in sorted(top.rglob("*")):
+        name = path.relative_to(top)
+        if OWN not in name.parts[:-1] and path.is_file():
+            with suppress(FileNotFoundError):  # half-written ones come and go
+                found[str(name)] = path.read_bytes()
+    return found
 
 
 def parts(folder: str | os.PathLike[str]) -> list[str]:
