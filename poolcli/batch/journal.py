@@ -328,7 +328,10 @@ def _entry(record: Mapping[str, Any], offset: int) -> Entry:
 
 def line_of(record: Mapping[str, Any]) -> bytes:
     """A record as a line of ASCII: bytes of names that are no UTF-8 are escaped as lone surrogates, and so come back."""
-    return (json.dumps(record, separators=(",", ":")) + "\n").encode()
+    return (_ENCODER.encode(record) + "\n").encode()
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 def read(folder: str) -> Known:

@@ -129,7 +129,7 @@ def atomic_write(path: Path, data: Data, *, force: bool) -> None:
             return
         if status is not None and not force:
             raise OutputError(EXISTS)
-        target = os.path.realpath(path)
+        target = os.path.realpath(path) if os.path.islink(path) else os.fspath(path)
         folder, name = os.path.split(target)
         temporary = os.path.join(folder, _hidden_name(name))
         try:
@@ -139,11 +139,12 @@ def atomic_write(path: Path, data: Data, *, force: bool) -> None:
                 os.replace(temporary, target)
             else:
                 _publish(temporary, target)
-        finally:
-            # The name is random: after the replacement there is nothing to remove, and never anything of others.
+        except BaseException:
+            # The name is random: there is never anything of others to remove.
             with suppress(FileNotFoundError):
                 os.unlink(temporary)
-        _sync_folder(folder)
+            raise
+        _sync_folder(folder or os.curdir)
 
 
 def _flags() -> int:
@@ -186,6 +187,8 @@ def _publish(temporary: str, target: str) -> None:
         if os.path.lexists(target):
             raise OutputError(EXISTS) from None
         os.replace(temporary, target)
+    else:
+        os.unlink(temporary)
 
 
 def _sync_folder(folder: str) -> None:

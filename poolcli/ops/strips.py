@@ -226,8 +226,8 @@ def _schedule(stages: Sequence[Stage], band: Pair, *, tapped: bool, larger: int)
             if hi > end:
                 wanted.append((end, hi))
                 end = hi
-        if tapped and share[1] > end:
-            wanted.append((end, share[1]))
+        if tapped and share[1] > end:  # rows that no window reads come with the last that one does
+            wanted.append((wanted.pop()[0] if wanted else end, share[1]))
             end = share[1]
     return plans[::-1], (lo, end)
 

@@ -21,7 +21,7 @@ from poolcli.pipeline.steps import Conv2D, Pool, Pool2D, ReLU
 from poolcli.pipeline.watch import MapCopy, MapDisplay, MapStatistics, MapWatch, Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from poolcli.images.read import Picture
     from poolcli.ops.windows import Pair
@@ -42,6 +42,7 @@ class Placed(NamedTuple):
     label: str
     drawn: bool
     stages: tuple[strips.Stage, ...]
+    parameters: dict[str, Any]
     receptive_field: Pair
     total_stride: tuple[float, float]
 
@@ -79,7 +80,7 @@ def map_names(recipe: Recipe) -> list[str]:
 
 def plan(
     recipe: Recipe, shape: Pair, channels: int = 1, dtype: Any = np.uint8, max_pixels: int | None = None
-) -> list[Placed]:
+) -> tuple[Placed, ...]:
     """Place every step of a recipe on a picture of `shape`: all sizes, before a pixel is read.
 
     Parameters
@@ -105,31 +106,38 @@ def plan(
     [(398, 398), (398, 398), (199, 199)]
     """
     shape = recipe.resize or shape
-    values = Values.of(np.dtype(dtype))
-    planes = strips.group_size(channels, shape[1], values.dtype.itemsize)
-    field, jump = (1, 1), (1.0, 1.0)
-    placed: list[Placed] = []
-    for step, label, drawn in expanded(recipe):
-        try:
-            stages = _stages_of(step, shape, values, planes)
-        except SizeError as error:
-            msg = f"{label}: {error}"
-            raise SizeError(msg) from None
-        height, width = stages[-1].shape
+    placed = _placed(recipe, shape, channels, np.dtype(dtype))
+    for one in placed:
+        height, width = one.shape
         if max_pixels is not None and height * width > max(max_pixels, shape[0] * shape[1]):
-            msg = f"{label}: a map of {height}x{width} has {height * width} pixels; --max-pixels {max_pixels} is the limit"
+            limit = f"--max-pixels {max_pixels} is the limit"
+            msg = f"{one.label}: a map of {height}x{width} has {height * width} pixels; {limit}"
             raise SizeError(msg)
-        for stage in stages:
-            field, jump = _grown(stage, field, jump)
-        placed.append(Placed(step, label, drawn, stages, field, jump))
-        shape, values = stages[-1].shape, stages[-1].values
+        shape = one.shape
     return placed
 
 
 @lru_cache(maxsize=64)
-def _stages_of(step: Step, shape: Pair, values: Values, planes: int) -> tuple[strips.Stage, ...]:
-    """The stages of a step; kept, since a picture is planned when its header is read and again when it is run."""
-    return tuple(step.place(shape, values, planes))
+def _placed(recipe: Recipe, shape: Pair, channels: int, dtype: np.dtype[Any]) -> tuple[Placed, ...]:
+    """The plan; kept, since a picture is planned when its header is read and again when it is run, and many are alike."""
+    values = Values.of(dtype)
+    planes = strips.group_size(channels, shape[1], dtype.itemsize)
+    field, jump = (1, 1), (1.0, 1.0)
+    placed: list[Placed] = []
+    for step, label, drawn in expanded(recipe):
+        try:
+            stages = tuple(step.place(shape, values, planes))
+        except SizeError as error:
+            msg = f"{label}: {error}"
+            raise SizeError(msg) from None
+        for stage in stages:
+            field, jump = _grown(stage, field, jump)
+        parameters = step.settings()
+        if (window := getattr(stages[0], "window", None)) is not None:
+            parameters |= {"window": (window.rows.size, window.cols.size), "pads": window.pads}
+        placed.append(Placed(step, label, drawn, stages, parameters, field, jump))
+        shape, values = stages[-1].shape, stages[-1].values
+    return tuple(placed)
 
 
 def _grown(stage: strips.Stage, field: Pair, jump: tuple[float, float]) -> tuple[Pair, tuple[float, float]]:
@@ -277,13 +285,15 @@ def execute(
     count = _threads_worth(planes.size) if threads is None else thread_count(threads)
     strips.run(planes, stages, raw, threads=count, watcher=Watch(seen))
 
-    input_stage = Stage("input", "Input", "input", {}, size, (1, 1), (1.0, 1.0), *looks[0].found(scale))
+    with np.errstate(over="ignore"):  # as in the output, which is float32
+        input_stage = Stage("input", "Input", "input", {}, size, (1, 1), (1.0, 1.0), *looks[0].found(scale))
+        made = tuple(_described(one, look, scale) for one, look in zip(placed, looks[1:], strict=True))
     return Result(
         recipe=recipe,
         source=picture.source,
         channels=len(planes),
         input=input_stage,
-        stages=tuple(_described(one, look, scale) for one, look in zip(placed, looks[1:], strict=True)),
+        stages=made,
         raw=_last(raw, values.ndim),
         scale=scale,
         white=white,
@@ -341,7 +351,7 @@ def _units(picture: Picture, recipe: Recipe) -> tuple[float, float]:
     return white, full / white
 
 
-def _display_rule(placed: list[Placed]) -> str:
+def _display_rule(placed: Sequence[Placed]) -> str:
     kinds = [one.step.kind for one in placed if isinstance(one.step, Pool)]
     return POOLS[kinds[-1]].display if kinds else "max"
 
@@ -370,12 +380,8 @@ def _winners(stages: list[strips.Stage], planes: int) -> Any:
 
 
 def _described(one: Placed, look: MapWatch, scale: float) -> Stage:
-    parameters = {**one.step.settings()}
-    window = getattr(one.stages[0], "window", None)
-    if window is not None:
-        parameters |= {"window": (window.rows.size, window.cols.size), "pads": window.pads}
     return Stage(
-        one.step.op, one.step.title, one.label, parameters, one.shape, one.receptive_field, one.total_stride,
+        one.step.op, one.step.title, one.label, dict(one.parameters), one.shape, one.receptive_field, one.total_stride,
         *look.found(scale),
     )  # fmt: skip
 

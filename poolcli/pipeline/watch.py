@@ -70,13 +70,12 @@ class MapStatistics:
         unit = np.float32(scale)
         low, high, count = self._extremes()
         total = sum(self._totals) if self._values.whole else float(self._rows.sum())
-        with np.errstate(over="ignore"):  # as in the output, which is float32
-            return Statistics(
-                min=float(np.float32(low) * unit),
-                max=float(np.float32(high) * unit),
-                mean=total * scale / self._cells,
-                active=count / self._cells,
-            )
+        return Statistics(
+            min=float(np.float32(low) * unit),
+            max=float(np.float32(high) * unit),
+            mean=total * scale / self._cells,
+            active=count / self._cells,
+        )
 
 
 class MapDisplay:
@@ -200,7 +199,7 @@ class MapWatch(NamedTuple):
     copy: MapCopy | None = None
 
     def found(self, scale: float) -> tuple[Statistics | None, Display | None]:
-        """What was seen, in units of the output."""
+        """What was seen, in units of the output; call it where numpy lets floats overflow, as the output does."""
         return (
             self.statistics.result(scale) if self.statistics else None,
             self.display.result(scale) if self.display else None,
