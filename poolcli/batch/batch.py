@@ -150,7 +150,8 @@ class Batch:
             self.stopped = self.stopped or outcome.error
             return
         try:
-            self.journal.add(outcome.line)
+            made = [] if outcome.error else [name for name in (task.result, task.figure) if name]
+            self.journal.add(outcome.line, task.result, made)
         except OutputError as error:
             self.stopped = self.stopped or str(error)
             return

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Generator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
@@ -27,7 +28,7 @@ MOST_DEATHS = 10
 STARTING = 2.0
 """Seconds that a fresh worker may take until it works on its first task."""
 
-PARCEL_SECONDS, PARCEL_TASKS = 0.02, 8
+PARCEL_SECONDS, PARCEL_TASKS = 0.04, 16
 """How long a worker is busy with what it is sent at a time, and how many tasks that is at most: sending has its price."""
 
 GRACE = 1.0
@@ -95,7 +96,8 @@ class Crew(Generic[Task]):
     ----------
     engine : Engine
     call : callable
-        What is done with a task; it and the task are sent to the workers.
+        What is done with a task, to return its outcome; a generator function yields between its steps. It and the
+        task are sent to the workers.
     timeout : float, optional
         Seconds that one task may take.
     again : callable, optional
@@ -261,7 +263,20 @@ class Crew(Generic[Task]):
 
 
 def _each(call: Callable[[Task], Any], tasks: list[Task]) -> tuple[list[Any], float]:
-    """Do the tasks of a parcel; returns their outcomes, and the seconds it took."""
+    """Do the tasks of a parcel, those that are done in steps side by side; returns outcomes, and the seconds it took."""
     begun = time.perf_counter()
     outcomes = [call(task) for task in tasks]
+    going = [number for number, work in enumerate(outcomes) if isinstance(work, Generator)]
+    while going:
+        going = [number for number in going if not _ended(outcomes, number)]
     return outcomes, time.perf_counter() - begun
+
+
+def _ended(outcomes: list[Any], number: int) -> bool:
+    """Take a task one step on; whether it is done, and has its outcome."""
+    try:
+        next(outcomes[number])
+    except StopIteration as end:
+        outcomes[number] = end.value
+        return True
+    return False

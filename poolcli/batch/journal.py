@@ -19,7 +19,7 @@ from poolcli.errors import OptionError, OutputError
 from poolcli.images.atomic import PART, atomic_write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 try:
     import fcntl
@@ -137,6 +137,7 @@ class Journal:
         self._file: Any = None
         self._begun: Any = None
         self._unsettled: set[str] = set()
+        self._added: dict[str, int] = {}  # results that lines were added about, and where these begin
         self.known = Known()
         with _refusals():
             os.makedirs(own, exist_ok=True)
@@ -195,8 +196,16 @@ class Journal:
         self._size = self._file.seek(0, os.SEEK_END)
         self.known.entries = moved
 
-    def add(self, line: bytes) -> None:
+    def add(self, line: bytes, about: str = "", made: Collection[str] = ()) -> None:
         """Append a line.
+
+        Parameters
+        ----------
+        line : bytes
+        about : str, optional
+            The result that the line is about, where the caller knows it: the line need not be read then.
+        made : collection of str
+            With it, the names of the files that the line says are ours.
 
         Raises
         ------
@@ -210,12 +219,19 @@ class Journal:
             with suppress(OSError):
                 self._file.truncate(self._size)
             raise
-        self._unsettled.difference_update(self.known.learn(json.loads(line), self._size))
+        if about:
+            self._added[about] = self._size
+            self.known.ours.update(made)
+        else:
+            made = self.known.learn(json.loads(line), self._size)
+        self._unsettled.difference_update(made)
         self._size += len(line)
 
     def record(self, result: str) -> dict[str, Any]:
         """All that the last line about a result says."""
-        found: dict[str, Any] = json.loads(self._line_at(self.known.entries[result].offset))
+        added = self._added.get(result)
+        offset = self.known.entries[result].offset if added is None else added
+        found: dict[str, Any] = json.loads(self._line_at(offset))
         return found
 
     def _line_at(self, offset: int) -> bytes:

@@ -183,12 +183,14 @@ class _Choice:
     def __init__(self, include: Sequence[str], exclude: Sequence[str], sheet: str | None) -> None:
         self._include = _matcher(include) if include else None
         self._exclude = _matcher(exclude)
-        stem, suffix = os.path.splitext(os.path.abspath(sheet or os.devnull))
-        self._pages = compile_pattern(f"{escape(stem)}(-[0-9]+)?{escape(suffix)}")
+        self._pages = None
+        if sheet is not None:
+            stem, suffix = os.path.splitext(os.path.abspath(sheet))
+            self._pages = compile_pattern(f"{escape(stem)}(-[0-9]+)?{escape(suffix)}")
 
     def refusal(self, path: str, name: str, *, named: bool) -> str:
         """Why a file is left out; empty when it is not. Files that were `named` need not look like pictures."""
-        if not named and self._pages.fullmatch(os.path.abspath(path)):
+        if self._pages and not named and self._pages.fullmatch(os.path.abspath(path)):
             return "the contact sheet"
         if self._exclude(name):
             return "excluded"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -16,13 +17,22 @@ from typing import TYPE_CHECKING, Any
 
 from poolcli.errors import PoolcliError
 from poolcli.images.quiet import silent_stderr
+from poolcli.ops import ONE_THREAD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Executor, Future
     from multiprocessing.process import BaseProcess
 
-_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_ENVIRONMENT = {
+    **ONE_THREAD,
+    # Without it interpreters that begin would take modules from the current folder: the user's, by their names.
+    "PYTHONSAFEPATH": "1",
+    # A worker keeps what it has freed for its next picture: memory that was given back costs page faults (glibc).
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 28),
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 25),
+}
+
 _GONE = 0.05
 _UNKNOWN = 255
 """What multiprocessing says of a process whose exit code was lost, with the server that made it."""
@@ -43,22 +53,15 @@ class Processes:
 
     far = True
 
-    def __init__(self, jobs: int, max_memory: int | None = None, preload: tuple[str, ...] = ()) -> None:
+    def __init__(self, jobs: int, max_memory: int | None = None, preload: Sequence[str] = ()) -> None:
         self.jobs = jobs
-        self._max_memory = max_memory
-        # fork alone would copy the locks of threads that do not exist in the child.
-        method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-        self._context: Any = multiprocessing.get_context(method)
-        if method == "forkserver":
-            self._context.set_forkserver_preload(list(preload))
+        self._max_memory, self._preload = max_memory, preload
+        self._context: Any = multiprocessing.get_context(_method())
         self._known: set[BaseProcess] = set()
 
     def start(self) -> Executor:
         """Make a pool; its processes begin when tasks are submitted."""
-        for name in _THREADS:  # read when numpy is loaded
-            os.environ[name] = "1"
-        if sys.platform != "win32":
-            resource_tracker.ensure_running()  # which would let SIGINT through again, had it still to be started
+        prepare(self._preload)
         self._known.clear()
         return _Pool(self._known, self.jobs, self._context, (self._max_memory,))
 
@@ -73,6 +76,28 @@ class Processes:
         codes = [process.exitcode for process in self._known]
         deaths = [code for code in codes if code not in (None, 0, -signal.SIGTERM, _UNKNOWN)]
         return _death(deaths[0]) if deaths else ""
+
+
+def _method() -> str:
+    # fork alone would copy the locks of threads that do not exist in the child.
+    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+
+
+def prepare(preload: Sequence[str]) -> None:
+    """Let the server begin and import `preload` beside whatever is still to be done before processes are needed.
+
+    If that fails it is tried again, and told of, when the first of them is made.
+    """
+    os.environ.update(_ENVIRONMENT)
+    with suppress(OSError):
+        if sys.platform != "win32":
+            resource_tracker.ensure_running()  # which would let SIGINT through again, had it still to be started
+        if _method() == "forkserver":
+            from multiprocessing import forkserver
+
+            forkserver.set_forkserver_preload(list(preload))
+            with _quiet_birth():
+                forkserver.ensure_running()
 
 
 class _Pool(ProcessPoolExecutor):
@@ -120,6 +145,8 @@ def _quiet_birth() -> Iterator[None]:
 def _begin(max_memory: int | None) -> None:
     """Prepare a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where signals cannot be blocked
+    gc.freeze()  # what has been imported is there for good: no search in it for garbage
+    gc.set_threshold(10_000)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if max_memory is not None:
         import resource

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pickle
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolcli.batch.journal import Making, line_of
@@ -17,6 +19,8 @@ from poolcli.pipeline import engine
 from poolcli.pipeline.record import carried_text, encoded, input_record, map_record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     from poolcli.images.pixels import Scale
     from poolcli.images.read import Picture
     from poolcli.pipeline.recipe import Recipe
@@ -37,6 +41,15 @@ class Settings:
     ) -> None:
         self.recipe, self.scale, self.depth, self.max_pixels = recipe, scale, depth, max_pixels
         self.making = Making(recipe.hash, engine.ALGORITHM, f"{scale} {depth}")
+
+    def __reduce__(self) -> tuple[Callable[..., Settings], tuple[bytes, Scale, int | str, int | None]]:
+        return _unpacked, (pickle.dumps(self.recipe), self.scale, self.depth, self.max_pixels)
+
+
+@lru_cache(maxsize=1)
+def _unpacked(recipe: bytes, scale: Scale, depth: int | str, max_pixels: int | None) -> Settings:
+    """Settings as they were sent; they come with every parcel of tasks, and are the same every time."""
+    return Settings(pickle.loads(recipe), scale, depth, max_pixels)  # noqa: S301 - from our own parent
 
 
 class Task(NamedTuple):
@@ -64,9 +77,12 @@ class Outcome(NamedTuple):
     stop: bool = False
 
 
-def do(settings: Settings, task: Task) -> Outcome:
-    """Do one picture; whatever is wrong with it is told, not raised."""
-    begun = time.perf_counter()
+def do(settings: Settings, task: Task) -> Generator[None, None, Outcome]:
+    """Do one picture, and stop between its steps; whatever is wrong with it is told, not raised.
+
+    Small pictures are taken through each step together, so that its code stays in the processor's cache for all of them:
+    reading, computing and encoding eight photographs of 500x375 in turn takes a tenth more.
+    """
     stamp = stamp_of(task.source)  # before it is read: a file that changes meanwhile will be found changed
     record: dict[str, Any] = {
         "result": task.result,
@@ -75,31 +91,42 @@ def do(settings: Settings, task: Task) -> Outcome:
         "mtime_ns": stamp and stamp.mtime_ns,
         **settings.making._asdict(),
     }
-    error, stop = "", False
-    try:
-        record |= _made(settings, task)
-    except MemoryError:
-        error = "not enough memory; a smaller picture is expected"
-    except OutputError as problem:
-        error, stop = str(problem), problem.errno in NO_ROOM
-    except PoolcliError as problem:
-        error = str(problem)
-    except Exception as problem:  # noqa: BLE001 - a mistake of ours costs this picture, not the others
-        error = f"{type(problem).__name__}: {problem}; this should not happen, poolcli run -vv shows where"
+    error, stop, seconds, steps = "", False, 0.0, _made(settings, task)
+    while not error:
+        begun = time.perf_counter()
+        try:
+            next(steps)
+        except StopIteration as end:
+            record |= end.value
+            break
+        except MemoryError:
+            error = "not enough memory; a smaller picture is expected"
+        except OutputError as problem:
+            error, stop = str(problem), problem.errno in NO_ROOM
+        except PoolcliError as problem:
+            error = str(problem)
+        except Exception as problem:  # noqa: BLE001 - a mistake of ours costs this picture, not the others
+            error = f"{type(problem).__name__}: {problem}; this should not happen, poolcli run -vv shows where"
+        finally:
+            seconds += time.perf_counter() - begun
+        yield
     record |= {"status": "failed", "error": error} if error else {"status": "done"}
-    record["seconds"] = round(time.perf_counter() - begun, 4)
+    record["seconds"] = round(seconds, 4)
     notes = record["input"]["notes"] if "input" in record else ()
     return Outcome(line_of(record), error, tuple(notes), stop)
 
 
-def _made(settings: Settings, task: Task) -> dict[str, Any]:
+def _made(settings: Settings, task: Task) -> Generator[None, None, dict[str, Any]]:
     """Make the result and the figure, write them, and tell of them; everything is encoded before anything is written."""
     recipe = settings.recipe
     picture = read(task.source, **engine.reading(recipe, settings.max_pixels))
+    yield
     result = engine.execute(picture, recipe, threads=1, panel=PANEL if task.figure else 0)
+    yield
     carried = carried_text(recipe, result.source)
     data = encoded(result, format_of(task.result), scale=settings.scale, depth=settings.depth, carried=carried)
     drawn = _drawn(result) if task.figure else b""
+    yield
     atomic_write(os.path.join(task.folder, task.result), data, force=task.replace)
     if task.figure:
         atomic_write(os.path.join(task.folder, task.figure), drawn, force=task.replace)

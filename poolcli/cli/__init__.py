@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+
+from poolcli.ops import ONE_THREAD
 
 
 def main() -> None:
     """Run the command line with the arguments of the process; never returns."""
     # What is loaded at the start stays: looking for garbage in it, again and again, finds none.
     gc.set_threshold(10_000)
+    for name, threads in ONE_THREAD.items():
+        os.environ.setdefault(name, threads)
     try:
         from poolcli.cli.group import start
 

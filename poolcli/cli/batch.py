@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     from poolcli.batch.crew import Engine
     from poolcli.batch.plan import Item
 
+_PRELOAD = ("poolcli.batch.work",)
+"""What all workers need, imported once for them."""
+
 
 @click.command(
     "batch",
@@ -169,6 +172,10 @@ def _work(
     start = time.perf_counter()
     folder = options["output"]
     with Journal(folder) as journal:
+        if items and options["jobs"] != 0 and not journal.known.entries:  # else there may be nothing to do
+            from poolcli.batch.processes import prepare
+
+            prepare(_PRELOAD)
         names = {*(item.result for item in items), *journal.known.ours}
         below = {os.path.dirname(name) for name in names if not name.startswith(os.pardir)}
         sweep(os.path.join(folder, name) for name in below)
@@ -201,7 +208,7 @@ def _engine(options: dict[str, Any], tasks: int) -> Engine:
         return Here()
     from poolcli.batch.processes import Processes
 
-    return Processes(jobs, options["max_memory"], ("poolcli.batch.work",))
+    return Processes(jobs, options["max_memory"], _PRELOAD)
 
 
 def _extras(options: dict[str, Any], count: int) -> list[str]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 NONE, SUB, UP = range(3)
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIECE = 1 << 18  # bytes filtered and compressed at a time: they stay in cache between the two
-_SAMPLE_ROWS = 24
+_SAMPLE_ROWS = 16
 _RUN_BITS = 4  # a length and the distance, with the shortest codes of their trees
 _SMALL = 1 << 10  # bytes of a picture of which a sample saves nothing: each filter is tried on all of it
 

@@ -16,7 +16,7 @@ import deeds
 import pytest
 from batches import alive, children, until
 
-from poolcli.batch.crew import MOST_DEATHS, PARCEL_TASKS, Crew, Here, Lost
+from poolcli.batch.crew import MOST_DEATHS, PARCEL_SECONDS, PARCEL_TASKS, Crew, Here, Lost
 from poolcli.batch.processes import Processes
 from poolcli.errors import PoolcliError
 
@@ -177,7 +177,7 @@ class Recording(Threads):
             for _, other in self.open:
                 other.set_exception(BrokenExecutor())
         elif not self.breaking:
-            threading.Timer(0.02, future.set_result, [([None], 0.02)]).start()
+            threading.Timer(0.02, future.set_result, [([None], PARCEL_SECONDS)]).start()
         return future
 
     def shutdown(self, *, wait, cancel_futures):
