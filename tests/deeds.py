@@ -8,6 +8,10 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 DEATHS = ("SIGKILL", "SIGSEGV", "SIGTERM", "exit", "exit 0")
 
@@ -17,6 +21,13 @@ def do(task: tuple[int, str]) -> tuple[int, int]:
     number, deed = task
     word, _, rest = deed.partition(" ")
     return number, (DEEDS[word](rest) if word else None) or os.getpid()
+
+
+def fail_later(_: object) -> Generator[None]:
+    """Raise in the second step."""
+    yield
+    msg = "the second step"
+    raise LookupError(msg)
 
 
 def _exit(code: str) -> None:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 STRIP_BYTES = 1 << 19
 """What a strip should measure to stay in a processor's second-level cache with its neighbours."""
 
+LEAST_ROWS = 8
+"""Fewer are not worth a strip of their own."""
+
 THREADED = 4
 """How many times larger strips are where threads share the interpreter: each call of numpy hands its lock over."""
 
@@ -118,7 +121,7 @@ class ArrayRows:
 
     def get(self, lo: int, hi: int) -> NDArray[Any]:
         if self._tap and hi > self._seen:
-            self._show(hi)
+            self._show(hi if hi + LEAST_ROWS <= self._end else self._end)  # a few more come at no price
         return self._array[:, lo:hi]
 
     def _show(self, hi: int) -> None:
@@ -195,10 +198,10 @@ class StripRows:
 def strip_rows(array: NDArray[Any]) -> int:
     """How many rows of `array` make a strip."""
     planes, _, width = array.shape
-    return max(8, STRIP_BYTES // max(1, planes * width * array.itemsize))
+    return max(LEAST_ROWS, STRIP_BYTES // max(1, planes * width * array.itemsize))
 
 
-def chunk_rows(planes: int, width: int, itemsize: int, stride: float, least: int = 8) -> int:
+def chunk_rows(planes: int, width: int, itemsize: int, stride: float, least: int = LEAST_ROWS) -> int:
     """Output rows whose input measures about a strip, for a stage that reads rows of `width` cells."""
     return max(1, int(max(least, STRIP_BYTES // max(1, planes * width * itemsize)) / stride))
 

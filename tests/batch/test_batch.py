@@ -1,12 +1,15 @@
 """One batch, on engines that lose what was done."""
 
+import json
 import os
+import pickle
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import closing
 
 import pytest
 from batches import done, fill, lines, parts, tree
 
+from poolcli.batch import work
 from poolcli.batch.batch import Batch
 from poolcli.batch.crew import Crew, Here
 from poolcli.batch.journal import Journal, read
@@ -110,6 +113,33 @@ def test_reading_a_journal_beside_its_owner(run):
     assert run(Here()) == {}
     with Journal("out") as journal:
         assert read("out").entries == journal.known.entries
+
+
+def test_a_picture_has_its_own_seconds(tmp_path, monkeypatch):
+    """Not those of the pictures that take their steps beside it."""
+    clock = [0.0]
+    monkeypatch.setattr(work.time, "perf_counter", lambda: clock[0])
+    monkeypatch.chdir(tmp_path)
+    fill("in", 1)
+    steps, outcome = work.do(Settings(recipe()), work.Task("in/p0000.pgm", "a.png", ".", None, False)), None
+    while outcome is None:
+        clock[0] += 1000
+        try:
+            next(steps)
+        except StopIteration as end:
+            outcome = end.value
+    assert json.loads(outcome.line)["seconds"] == 0
+    assert outcome.error == ""
+    assert (tmp_path / "a.png").exists()
+
+
+def test_settings_arrive_once():
+    """They are sent with every parcel; what is worked out from them, and from pictures of a size, is kept with them."""
+    settings = Settings(recipe(kernel="edge", repeat=2), (0.0, 0.5), 16, 99)
+    arrived = [pickle.loads(pickle.dumps(settings)) for _ in range(2)]
+    assert arrived[0] is arrived[1]
+    assert vars(arrived[0]) == vars(settings)
+    assert pickle.loads(pickle.dumps(Settings(recipe()))).recipe == recipe(), "others are others"
 
 
 def test_a_foreign_file_in_the_place_of_a_folder_costs_what_would_lie_in_it(tmp_path, run):

@@ -10,6 +10,7 @@ import threading
 import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import deeds
@@ -67,6 +68,32 @@ def test_every_task_is_done_once_by_any_engine(engine):
     assert fine(outcomes) == set(range(40))
     assert len({pid for _, pid in outcomes.values()}) <= engine.jobs
     assert (os.getpid() in {pid for _, pid in outcomes.values()}) == (not isinstance(engine, Processes))
+
+
+def test_what_is_sent_together_takes_each_step_together():
+    """Tasks done in steps: of a parcel the first step of all comes first, and each ends when it has no more."""
+    seen = []
+
+    def stepwise(task):
+        for step in range(task % 3):
+            seen.append((task, step))
+            yield
+        return -task
+
+    class One(Threads):
+        jobs = 1
+
+    with closing(Crew(One(), stepwise)) as crew:
+        assert dict(crew.run(range(40))) == {task: -task for task in range(40)}
+    assert sorted(seen) == sorted((task, step) for task in range(40) for step in range(task % 3))
+    turns = [now != before for (_, before), (_, now) in pairwise(seen)]
+    assert sum(turns) < 20, "of 26 tasks with a step, 13 with two: one by one there would be 26 turns"
+
+
+@pytest.mark.parametrize("engine", [Here(), workers(1)], ids=["here", "processes"])
+def test_a_step_that_fails_ends_the_run_as_any_call_does(engine):
+    with closing(Crew(engine, deeds.fail_later)) as crew, pytest.raises(LookupError, match="second step"):
+        list(crew.run([1]))
 
 
 @pytest.mark.parametrize("engine", [Here(), Threads(), workers(2)], ids=["here", "threads", "processes"])

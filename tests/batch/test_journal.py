@@ -54,6 +54,30 @@ def test_what_was_added_is_known_again(full):
         assert again.record("a.png") == record("a.png")
 
 
+def test_lines_whose_sense_the_caller_knows_are_not_read(full, monkeypatch):
+    """They are found again by their place, before and after others, and the files are ours at once."""
+    last = record("new.png", source="/in/second")
+    with Journal(str(full)) as one:
+        one.begin(["new.png", "new.png.figure", "lost.png"])
+        for name in ("new.png", "new.png.figure", "lost.png"):
+            (full / name).touch()
+        with monkeypatch.context() as patch:
+            patch.setattr(module.json, "loads", None)
+            one.add(line_of(record("new.png")), "new.png", ["new.png", "new.png.figure"])
+            one.add(line_of(record("failed.png", "failed")), "failed.png")
+        one.add(line_of(record("b.png")))
+        one.add(line_of(last), "new.png", ["new.png", "new.png.figure"])
+        assert one.record("new.png") == last
+        assert one.record("failed.png")["status"] == "failed"
+        assert one.record("b.png") == record("b.png")
+        assert {"new.png", "new.png.figure", "b.png"} <= one.known.ours
+        one.settle()
+    again = read(str(full))
+    assert {"new.png", "new.png.figure", "b.png", "lost.png"} <= again.ours
+    assert again.entries["new.png"].source == "/in/second"
+    assert journal(full).read_bytes().count(b"ours") == 2, "of the three that were begun only the lost one"
+
+
 def test_it_is_lines_of_ascii(full):
     data = journal(full).read_bytes()
     assert data.isascii()

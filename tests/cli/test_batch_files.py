@@ -3,7 +3,10 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +14,8 @@ from batches import OWN, fill, journal, pgm, tree
 from PIL import Image
 
 from poolcli.batch.crew import Crew
+
+ROOT = Path(__file__).parents[2]
 
 
 def run(cli, *args, code=0):
@@ -147,3 +152,16 @@ def test_a_sheet_draws_what_a_journal_without_sizes_says(cli, here):
     lines[-1] = {key: value for key, value in lines[-1].items() if key not in ("input", "stages")}
     journal("out").write_text("".join(json.dumps(line) + "\n" for line in lines))
     run(cli, "in", "-o", "out", "--sheet", "sheet.png")
+
+
+@pytest.mark.parametrize("name", ["numpy", "PIL", "poolcli", "random", "signal", "warnings", "ctypes"])
+def test_worker_processes_take_no_module_from_the_current_folder(here, name):
+    """Where pictures lie, files may have any name; an interpreter that is given a command looks there first."""
+    (here / f"{name}.py").write_text("open('taken', 'a').close(); raise SystemExit('mine')\n")
+    program = f"import sys; sys.path[0] = {str(ROOT)!r}; from poolcli.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "batch", "small.png", "-o", "out", "--jobs", "1"],
+        capture_output=True, check=False, timeout=60, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr[:7]) == (0, "1 done,")
+    assert not (here / "taken").exists()

@@ -15,6 +15,7 @@ from poolcli.errors import ImageError, OptionError, PoolcliError, SizeError
 from poolcli.images.pixels import pixels
 from poolcli.images.read import from_array
 from poolcli.images.read import read as read_picture
+from poolcli.ops import strips
 from poolcli.pipeline.engine import execute, plan
 from poolcli.pipeline.recipe import recipe_from
 
@@ -602,6 +603,36 @@ def test_every_error_is_a_poolcli_error():
 def test_several_hundred_steps_that_do_not_shrink_are_done():
     result = run(NOISE, recipe(size=3, stride=1, padding="same", repeat=500))
     np.testing.assert_array_equal(result.raw, np.full_like(NOISE, NOISE.max()))
+
+
+@pytest.mark.parametrize("options", [{}, {"kernel": "edge"}, {"kernel": "edge", "repeat": 2}, {"size": 2, "stride": 5}])
+def test_rows_that_no_window_reads_cost_no_strip_of_their_own(options):
+    """Of 53 rows pooling by 2 reads 52; the last one is seen by the statistics with them, at the price of none."""
+    stages = [stage for placed in plan(recipe(**options), NOISE.shape) for stage in placed.stages]
+    seen = [[] for _ in range(len(stages) + 1)]
+
+    class Seen:
+        def __init__(self, number):
+            self.number = number
+
+        def watch(self, strip, first):
+            seen[self.number].append((first, first + strip.shape[1]))
+
+    class Watcher:
+        def taps(self, group, shares, first):
+            return [Seen(number) for number in range(len(seen))]
+
+    strips.run(NOISE[None], stages, np.empty((1, *stages[-1].shape), stages[-1].values.dtype), watcher=Watcher())
+    assert seen == [[(0, height)] for height in (NOISE.shape[0], *(stage.shape[0] for stage in stages))]
+
+
+def test_results_share_nothing_that_can_be_changed():
+    """What is worked out once for pictures of a size is each result's own."""
+    made = recipe(kernel="edge")
+    first, second = run(NOISE, made), run(NOISE, made)
+    first.stages[0].parameters["stride"] = "mine"
+    assert second.stages[0].parameters["stride"] == [1, 1]
+    assert run(NOISE, made).stages[0].parameters == second.stages[0].parameters
 
 
 def test_the_public_names_are_there():
