@@ -137,7 +137,7 @@ def _collect(
     # Strip by strip: besides the decoded picture and the result there is never a third of their size.
     width, height = image.size
     if width * height <= _STRIP_PIXELS:  # one strip, which need not be cut out first
-        return np.array(turn(image), dtype)
+        return np.asarray(turn(image), dtype)  # of Pillow's bytes, which are not copied once more
     out = np.empty((height, width) if count == 1 else (height, width, count), dtype)
     for rows in row_chunks(height, max(1, _STRIP_PIXELS // width)):
         out[rows] = np.asarray(turn(image.crop((0, rows.start, width, rows.stop))))
@@ -152,7 +152,7 @@ def _over(strip: Image.Image, background: tuple[int, int, int]) -> Image.Image:
 
 
 def _sixteen_bits(image: ImageFile.ImageFile, background: tuple[int, int, int]) -> tuple[NDArray[Any], str | None]:
-    values = _collect(image, np.uint16, 1, lambda strip: strip)
+    values = np.require(_collect(image, np.uint16, 1, lambda strip: strip), requirements="W")
     key = image.info.get("transparency")
     if isinstance(key, int):
         behind = np.asarray(Image.new("RGB", (1, 1), background).convert("L"), np.uint16)
