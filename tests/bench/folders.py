@@ -41,7 +41,7 @@ def _scripts(source: str, out: str) -> dict[str, list[str]]:
     found = {"plain script": [sys.executable, os.path.join(SCRIPTS, "plain_folder.py"), source, out]}
     if "opencv-python-headless" not in MISSING:
         opencv = [sys.executable, os.path.join(SCRIPTS, "opencv_folder.py"), source, out]
-        found |= {"OpenCV script": opencv, "OpenCV script, gray from colour": [*opencv, "color"]}
+        found |= {"OpenCV script, gray from colour": [*opencv, "color"], "OpenCV script, the JPEG's luminance": opencv}
     return found
 
 
@@ -53,8 +53,7 @@ def _photographs(folder: str, out: str, rounds: int) -> None:
     best = times.pop("poolcli").best
     print(f"\n{count} JPEGs of 375x500, edge, max 2/2, --jobs 1, --no-figure: {best / count:.2f} ms of CPU for each")
     for name, other in times.items():
-        bar = {"plain script": 0.6, "OpenCV script": 1.5}.get(name)
-        _compare(best, other.best, name, bar, f"{other.best / count:.2f} ms")
+        _compare(best, other.best, name, 0.6 if name == "plain script" else 1.5, f"{other.best / count:.2f} ms")
 
 
 def _figures(folder: str, out: str, rounds: int) -> None:
@@ -94,9 +93,9 @@ def _tiny(folder: str, out: str, rounds: int) -> None:
     print(f"  again, with nothing to do: {again:.2f} s  bar 2: {'met' if again <= 2 else 'NOT met'}")
 
 
-def _compare(ours: float, other: float, name: str, bar: float | None, shown: str) -> None:
-    verdict = "" if bar is None else f"  bar {bar:.3g}: {'met' if ours <= bar * other else 'NOT met'}"
-    print(f"  {ours / other:6.3f}x of {name} ({shown}){verdict}")
+def _compare(ours: float, other: float, name: str, bar: float, shown: str) -> None:
+    verdict = "met" if ours <= bar * other else "NOT met"
+    print(f"  {ours / other:6.3f}x of {name} ({shown})  bar {bar:.3g}: {verdict}")
 
 
 def photographs(folder: str, count: int) -> str:
