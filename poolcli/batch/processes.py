@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from poolcli.errors import PoolcliError
 from poolcli.images.quiet import silent_stderr
-from poolcli.ops import ONE_THREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
 _ENVIRONMENT = {
-    **ONE_THREAD,
     # Without it interpreters that begin would take modules from the current folder: the user's, by their names.
     "PYTHONSAFEPATH": "1",
     # A worker keeps what it has freed for its next picture: memory that was given back costs page faults (glibc).

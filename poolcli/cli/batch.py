@@ -36,8 +36,9 @@ from poolcli.cli.targets import check_pixels
 from poolcli.errors import OptionError, PoolcliError
 from poolcli.images.opening import display_name
 from poolcli.images.write import format_of
-from poolcli.pipeline.engine import cores, map_names
+from poolcli.pipeline.engine import cores
 from poolcli.pipeline.options import recipe as make_recipe
+from poolcli.pipeline.plan import map_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

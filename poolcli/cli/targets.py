@@ -10,7 +10,7 @@ from poolcli.errors import OptionError, OutputError, PoolcliError
 from poolcli.figures import FORMATS as FIGURE_FORMATS
 from poolcli.images.opening import display_name
 from poolcli.images.write import Format, check_depth, check_target, format_of
-from poolcli.pipeline.engine import map_names
+from poolcli.pipeline.plan import map_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -157,6 +157,19 @@ def test_a_signal_in_the_middle_ends_the_run_and_the_same_command_goes_on(here, 
     assert len(done("out")) <= 200 + IN_FLIGHT
 
 
+def test_workers_have_no_threads_of_linear_algebra(here, start):
+    """No matrix is multiplied: where numpy's library made threads, they would take time to wait."""
+    fill("in", 2, 3000, 4000)
+    slow = ("--pool", "median", "--size", "31", "--stride", "1", "--padding", "same")
+    process = start("batch", "in", "-o", "out", "--no-figure", "--jobs", "2", *slow, env={"OPENBLAS_NUM_THREADS": "5"})
+    until(lambda: len(list(children(process.pid))) == 4)  # two, the server that makes them, and what watches them
+    environments = [Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") for pid in children(process.pid)]
+    process.kill()
+    process.communicate()
+    for one in environments:
+        assert {b"OPENBLAS_NUM_THREADS=1", b"OMP_NUM_THREADS=1", b"MKL_NUM_THREADS=1"} <= set(one)
+
+
 @pytest.mark.parametrize(("number", "jobs"), [(signal.SIGINT, 2), (signal.SIGTERM, 2), (signal.SIGINT, 0)])
 def test_a_signal_in_a_slow_picture(here, start, number, jobs):
     fill("in", 2, 3000, 4000)

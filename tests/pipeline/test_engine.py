@@ -16,7 +16,8 @@ from poolcli.images.pixels import pixels
 from poolcli.images.read import from_array
 from poolcli.images.read import read as read_picture
 from poolcli.ops import strips
-from poolcli.pipeline.engine import execute, plan
+from poolcli.pipeline.engine import execute
+from poolcli.pipeline.plan import plan
 from poolcli.pipeline.recipe import recipe_from
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

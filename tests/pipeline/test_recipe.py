@@ -14,7 +14,7 @@ import poolcli
 from poolcli.errors import OptionError
 from poolcli.ops.kernels import KERNELS
 from poolcli.ops.kinds import POOLS
-from poolcli.pipeline.engine import plan
+from poolcli.pipeline.plan import plan
 from poolcli.pipeline.recipe import CHOICES, Recipe, load, recipe_from, recipe_names
 from poolcli.pipeline.steps import STEPS, AdaptivePool2D, Conv2D, GlobalPool2D, Pool2D, ReLU
 
