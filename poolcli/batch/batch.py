@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from poolcli.batch.crew import Crew, Lost
 from poolcli.batch.decide import check_recipe, decide, header, is_header_of
-from poolcli.batch.journal import line_of, sweep
+from poolcli.batch.journal import sweep
+from poolcli.batch.known import line_of
 from poolcli.batch.work import Outcome, Task, do
 from poolcli.errors import OutputError
 from poolcli.images.atomic import NO_ROOM

@@ -7,7 +7,7 @@ import stat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolcli import __version__
-from poolcli.batch.journal import VERSION
+from poolcli.batch.known import VERSION
 from poolcli.batch.plan import stamp_of
 from poolcli.batch.work import Task
 from poolcli.errors import OptionError
@@ -15,7 +15,7 @@ from poolcli.images.atomic import EXISTS
 from poolcli.images.opening import display_name
 
 if TYPE_CHECKING:
-    from poolcli.batch.journal import Entry, Known
+    from poolcli.batch.known import Entry, Known
     from poolcli.batch.plan import Item, Stamp
     from poolcli.batch.work import Settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from poolcli.batch.journal import line_of
+from poolcli.batch.known import line_of
 from poolcli.batch.plan import OWN, stamp_of
 from poolcli.errors import OptionError
 from poolcli.images.atomic import atomic_write, check_target
@@ -13,7 +13,8 @@ from poolcli.images.atomic import atomic_write, check_target
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from poolcli.batch.journal import Journal, Known
+    from poolcli.batch.journal import Journal
+    from poolcli.batch.known import Known
     from poolcli.batch.plan import Item
 
 

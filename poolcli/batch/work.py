@@ -8,7 +8,7 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from poolcli.batch.journal import Making, line_of
+from poolcli.batch.known import Making, line_of
 from poolcli.batch.plan import stamp_of
 from poolcli.errors import OutputError, PoolcliError
 from poolcli.figures import PANEL

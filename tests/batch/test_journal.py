@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from poolcli.batch import journal as module
 from poolcli.batch.batch import check_recipe, decide
-from poolcli.batch.journal import Journal, Known, Making, line_of, read, sweep
+from poolcli.batch.journal import Journal, read, sweep
+from poolcli.batch.known import Known, Making, line_of
 from poolcli.batch.plan import Item, Source, stamp_of
 from poolcli.batch.work import Settings
 from poolcli.errors import OptionError, OutputError
