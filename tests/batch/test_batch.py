@@ -133,6 +133,19 @@ def test_a_picture_has_its_own_seconds(tmp_path, monkeypatch):
     assert (tmp_path / "a.png").exists()
 
 
+def test_a_large_picture_waits_for_no_other(tmp_path, monkeypatch):
+    """Sixteen of them, decoded and side by side, would need sixteen times the memory."""
+    monkeypatch.chdir(tmp_path)
+    fill("in", 1)
+    fill("large", 1, 1024, 1025)
+    steps = {
+        name: work.do(Settings(recipe()), work.Task(f"{name}/p0000.pgm", f"{name}.png", ".", None, False))
+        for name in ("in", "large")
+    }
+    assert {name: len(list(each)) for name, each in steps.items()} == {"in": 3, "large": 0}
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["in.png", "large.png"]
+
+
 def test_settings_arrive_once():
     """They are sent with every parcel; what is worked out from them, and from pictures of a size, is kept with them."""
     settings = Settings(recipe(kernel="edge", repeat=2), (0.0, 0.5), 16, 99)
