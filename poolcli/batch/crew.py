@@ -31,6 +31,9 @@ STARTING = 2.0
 PARCEL_SECONDS, PARCEL_TASKS = 0.04, 16
 """How long a worker is busy with what it is sent at a time, and how many tasks that is at most: sending has its price."""
 
+LONGEST = 0.1
+"""Seconds after which a worker begins no more of what it was sent together: these tasks take longer than those before."""
+
 GRACE = 1.0
 """Seconds that tasks in flight get to end by themselves when the run is interrupted."""
 
@@ -191,8 +194,9 @@ class Crew(Generic[Task]):
                 lost += tasks
             else:
                 self._deaths = 0
-                self._learn(seconds / len(tasks))
-                yield from zip(tasks, outcomes, strict=True)
+                self._learn(seconds / len(outcomes))
+                self._again.extendleft(reversed(tasks[len(outcomes) :]))  # those that were not begun
+                yield from zip(tasks, outcomes, strict=False)
         if lost:
             finished, more = self._split(wait(self._running, timeout=GRACE).done)
             reason = self._renew()
@@ -226,7 +230,9 @@ class Crew(Generic[Task]):
         rest: list[Task] = []
         for future, (tasks, _) in self._running.items():
             if future in done and not future.cancelled() and future.exception() is None:
-                finished += zip(tasks, future.result()[0], strict=True)
+                outcomes, _ = future.result()
+                finished += zip(tasks, outcomes, strict=False)
+                rest += tasks[len(outcomes) :]
             else:
                 rest += tasks
         self._running.clear()
@@ -263,20 +269,27 @@ class Crew(Generic[Task]):
 
 
 def _each(call: Callable[[Task], Any], tasks: list[Task]) -> tuple[list[Any], float]:
-    """Do the tasks of a parcel, those that are done in steps side by side; returns outcomes, and the seconds it took."""
-    begun = time.perf_counter()
-    outcomes = [call(task) for task in tasks]
-    going = [number for number, work in enumerate(outcomes) if isinstance(work, Generator)]
-    while going:
-        going = [number for number in going if not _ended(outcomes, number)]
-    return outcomes, time.perf_counter() - begun
+    """Do the tasks of a parcel, those that are done in steps side by side; returns outcomes, and the seconds it took.
+
+    There are fewer outcomes than tasks, but one at least, where beginning them took `LONGEST`.
+    """
+    start = time.perf_counter()
+    outcomes: list[Any] = []
+    for task in tasks:
+        if outcomes and time.perf_counter() - start > LONGEST:
+            break
+        outcomes.append(_advanced(call(task)))
+    while any(isinstance(work, Generator) for work in outcomes):
+        outcomes = [_advanced(work) for work in outcomes]
+    return outcomes, time.perf_counter() - start
 
 
-def _ended(outcomes: list[Any], number: int) -> bool:
-    """Take a task one step on; whether it is done, and has its outcome."""
+def _advanced(work: Any) -> Any:
+    """A task that is done in steps, one step on; its outcome when it has no more."""
+    if not isinstance(work, Generator):
+        return work
     try:
-        next(outcomes[number])
+        next(work)
     except StopIteration as end:
-        outcomes[number] = end.value
-        return True
-    return False
+        return end.value
+    return work

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +17,7 @@ import deeds
 import pytest
 from batches import alive, children, until
 
+from poolcli.batch import crew as module
 from poolcli.batch.crew import MOST_DEATHS, PARCEL_SECONDS, PARCEL_TASKS, Crew, Here, Lost
 from poolcli.batch.processes import Processes
 from poolcli.errors import PoolcliError
@@ -88,6 +89,65 @@ def test_what_is_sent_together_takes_each_step_together():
     assert sorted(seen) == sorted((task, step) for task in range(40) for step in range(task % 3))
     turns = [now != before for (_, before), (_, now) in pairwise(seen)]
     assert sum(turns) < 20, "of 26 tasks with a step, 13 with two: one by one there would be 26 turns"
+
+
+def test_what_was_sent_together_comes_back_when_it_takes_longer_than_what_was_before(monkeypatch):
+    """Icons first, then photographs: those are not kept by one worker, and none is lost with what a worker has begun."""
+    clock, begun = [0.0], []
+    monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
+
+    def timed(task):
+        begun.append(task)
+        clock[0] += 0.06 if task >= 100 else 0.0001
+        return -task
+
+    class One(Threads):
+        jobs, sent = 1, []
+
+        def start(self):
+            return self
+
+        def submit(self, fn, call, tasks):
+            future = Future()
+            future.set_result(fn(call, tasks))
+            self.sent.append((len(tasks), len(future.result()[0])))
+            return future
+
+        def shutdown(self, *, wait, cancel_futures):
+            pass
+
+    with closing(Crew(One(), timed)) as crew:
+        assert dict(crew.run(range(140))) == {task: -task for task in range(140)}
+    assert sorted(begun) == list(range(140)), "each once"
+    assert max(One.sent) == (PARCEL_TASKS, PARCEL_TASKS)
+    assert any(ended < sent == PARCEL_TASKS for sent, ended in One.sent)
+    assert set(One.sent[-10:]) == {(1, 1)}
+
+
+def test_what_was_not_begun_is_done_when_another_worker_dies_meanwhile():
+    class Half(Threads):
+        jobs, submitted = 2, 0
+
+        def start(self):
+            return self
+
+        def submit(self, fn, call, tasks):
+            self.submitted += 1
+            future = Future()
+            if self.submitted == 1:  # ends after the other has broken, with one of its tasks
+                threading.Timer(0.05, future.set_result, [fn(call, tasks[:1])]).start()
+            elif self.submitted == 2:
+                future.set_exception(BrokenExecutor())
+            else:
+                future.set_result(fn(call, tasks))
+            return future
+
+        def shutdown(self, *, wait, cancel_futures):
+            pass
+
+    with closing(Crew(Half(), str)) as crew:
+        crew._parcel = 3
+        assert sorted(crew.run(range(12))) == [(task, str(task)) for task in range(12)]
 
 
 @pytest.mark.parametrize("engine", [Here(), workers(1)], ids=["here", "processes"])
@@ -193,8 +253,6 @@ class Recording(Threads):
 
     def submit(self, fn, call, tasks):
         (task,) = tasks
-        from concurrent.futures import BrokenExecutor
-
         self.open = [(other, future) for other, future in self.open if not future.done()]
         future = Future()
         self.beside.append((task, [other for other, _ in self.open]))
