@@ -2,12 +2,16 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+ROOT = Path(__file__).parents[2]
 SIGNALS = {signal.SIGINT: (130, -signal.SIGINT), signal.SIGTERM: (143,)}
 """A shell sees 130 for both: Python ends by the signal itself when it came inside an `eval`, as some imports have."""
 
@@ -75,3 +79,19 @@ def test_a_signal_while_waiting_for_stdin_ends_the_run(start, files, number):
     assert process.returncode in SIGNALS[number]
     assert b"Traceback" not in told
     assert sorted(files()) == before
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_among_imports_waits_for_their_end(tmp_path, name, code):
+    """Raised in the midst of them, its exception could land where Python drops it, and the run would go on."""
+    (tmp_path / "slow.py").write_text(
+        f"import os, signal\nos.kill(os.getpid(), signal.{name})\nopen('imported', 'w').close()\ncommand = None\n"
+    )
+    program = (
+        f"import sys; sys.path[:0] = [{str(ROOT)!r}, '.']; from poolcli.cli import group, main; "
+        "group.COMMANDS['run'] = group.Entry('slow', ''); sys.argv = ['poolcli', 'run']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, check=False, timeout=60)
+    assert done.returncode == code
+    assert b"Traceback" not in done.stderr
+    assert (tmp_path / "imported").exists()
