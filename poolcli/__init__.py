@@ -1,6 +1,6 @@
-"""Image pooling: filter, detect, condense, with the frameworks' exact numbers.
+"""Image pooling: filter, detect and condense a picture, with the same numbers as PyTorch, TensorFlow and ONNX.
 
-The public names are resolved when they are first used, so that importing poolcli costs nothing.
+The public names are imported at first use, so that importing poolcli takes almost no time.
 """
 
 from __future__ import annotations
@@ -11,23 +11,25 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "KERNELS": "poolcli.ops.kernels",
-    "POOLS": "poolcli.ops.kinds",
+    "POOLS": "poolcli.ops.pools",
     "adaptive_pool2d": "poolcli.ops.pooling",
     "conv2d": "poolcli.ops.convolution",
+    "explain": "poolcli.explanation.explain",
     "global_pool2d": "poolcli.ops.pooling",
     "pool2d": "poolcli.ops.pooling",
     "recipe": "poolcli.pipeline.options",
     "relu": "poolcli.ops.convolution",
-    "run": "poolcli.pipeline.engine",
+    "run": "poolcli.api",
     "unpool2d": "poolcli.ops.pooling",
 }
 
 if TYPE_CHECKING:
+    from poolcli.api import run
+    from poolcli.explanation.explain import explain
     from poolcli.ops.convolution import conv2d, relu
     from poolcli.ops.kernels import KERNELS
-    from poolcli.ops.kinds import POOLS
     from poolcli.ops.pooling import adaptive_pool2d, global_pool2d, pool2d, unpool2d
-    from poolcli.pipeline.engine import run
+    from poolcli.ops.pools import POOLS
     from poolcli.pipeline.options import recipe
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "POOLS",
     "adaptive_pool2d",
     "conv2d",
+    "explain",
     "global_pool2d",
     "pool2d",
     "recipe",

@@ -1,7 +1,7 @@
-"""What can go wrong, in one place.
+"""The exceptions of poolcli.
 
-Every message is one line: what was wrong, the value seen, what would be accepted. No exit codes
-here; the command line maps classes to codes in one table of its own.
+Every message is one line: what is wrong, the value, what to write instead. `cli.exit_codes` maps the classes to exit
+codes.
 """
 
 from __future__ import annotations
@@ -13,39 +13,61 @@ if TYPE_CHECKING:
 
 
 class PoolcliError(Exception):
-    """Anything poolcli refuses, with a message fit for a user."""
+    """Base class of all errors that poolcli raises on purpose; the message is written for users."""
 
 
 class OptionError(PoolcliError, ValueError):
-    """A setting that is wrong for every picture: a size of 0, an unknown kind, a malformed kernel."""
+    """A setting is wrong for every picture: a size of 0, an unknown kind, a kernel that is no matrix."""
 
 
 class SizeError(PoolcliError, ValueError):
-    """A setting that is wrong for this picture: the window is larger than the map."""
+    """A setting is wrong for this picture: the window is larger than the map."""
 
 
 class ImageError(PoolcliError):
-    """A file that cannot be read as a picture: missing, damaged, too large, not finite."""
+    """A file cannot be read as a picture: it is missing, damaged or too large, or has values that are not finite."""
 
 
 class OutputError(PoolcliError):
-    """A result that cannot be written: it exists, the folder is missing, the disk is full.
+    """An output cannot be written: it exists, its folder is missing, the disk is full.
 
     Attributes
     ----------
     errno : int or None
-        The operating system's number, when it was the one to refuse.
+        The operating system's error number, if the error came from it.
+    path : str or None
+        The file, if it is another one than the caller named, such as the journal of a batch.
     """
 
-    def __init__(self, message: str, errno: int | None = None) -> None:
+    def __init__(self, message: str, errno: int | None = None, path: str | None = None) -> None:
         super().__init__(message)
-        self.errno = errno
+        self.errno, self.path = errno, path
+
+
+def alternatives(names: Iterable[object]) -> str:
+    """Join at least one name as alternatives.
+
+    Examples
+    --------
+    >>> alternatives(["png", "svg", "pdf"])
+    'png, svg or pdf'
+    """
+    *first, last = map(str, names)
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """`, did you mean 'size'?`, or what there is when nothing is near."""
+    """The end of a message about an unknown name: the most similar known name, or else all known names.
+
+    Examples
+    --------
+    >>> suggestion("maximun", ["max", "maximum"]), suggestion("x", ["max", "min"])
+    (", did you mean 'maximum'?", ': write one of max, min')
+    """
     from difflib import get_close_matches
 
     known = list(known)
     near = get_close_matches(name, known, 1)
-    return f", did you mean {near[0]!r}?" if near else f": one of {', '.join(known)} expected"
+    if near:
+        return f", did you mean {near[0]!r}?"
+    return f": write one of {', '.join(known)}" if known else ": leave it out"

@@ -1,4 +1,4 @@
-"""Folders of small pictures, and what became of them: what the tests of batches share."""
+"""Helpers for the tests of batches: folders of small pictures, and the files and journals that a batch leaves."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def pgm(seed: int, height: int = 12, width: int = 16) -> bytes:
 
 
 def fill(folder: str | os.PathLike[str], count: int, height: int = 12, width: int = 16) -> Path:
-    """Put so many different pictures into a folder, which is made."""
+    """Make a folder with so many different pictures."""
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
     for number in range(count):
@@ -33,7 +33,7 @@ def fill(folder: str | os.PathLike[str], count: int, height: int = 12, width: in
 
 
 def tree(folder: str | os.PathLike[str]) -> dict[str, bytes]:
-    """Every file below a folder but what is noted about it: name -> bytes. Of a run at work, what lies there just now."""
+    """All files below a folder except its journal, name -> bytes; of a run that is at work, those of this moment."""
     top = Path(folder)
     found = {}
     for path in sorted(top.rglob("*")):
@@ -50,12 +50,12 @@ def parts(folder: str | os.PathLike[str]) -> list[str]:
 
 
 def journal(folder: str | os.PathLike[str]) -> Path:
-    """Where a folder's journal is."""
+    """The path of a folder's journal."""
     return Path(folder) / OWN / "journal.jsonl"
 
 
 def lines(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """The whole lines of a folder's journal that tell of results."""
+    """The complete lines of a folder's journal that are about results."""
     try:
         data = journal(folder).read_bytes()
     except FileNotFoundError:
@@ -70,7 +70,7 @@ def done(folder: str | os.PathLike[str]) -> list[str]:
 
 
 def until(holds: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """Wait until something holds; returns it."""
+    """Wait until a function returns something true, and return it."""
     end = time.monotonic() + seconds
     while not (found := holds()):
         assert time.monotonic() < end, "waited in vain"
@@ -79,7 +79,7 @@ def until(holds: Callable[[], Any], seconds: float = 20.0) -> Any:
 
 
 def children(pid: int) -> Iterator[int]:
-    """All processes below a process, now."""
+    """All descendants of a process at this moment."""
     parents: dict[int, int] = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -96,7 +96,7 @@ def children(pid: int) -> Iterator[int]:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
+    """Whether a process exists and is no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0] != "Z"
     except OSError:

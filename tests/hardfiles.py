@@ -215,7 +215,7 @@ def hard_files() -> dict[str, HardFile]:
     one_page = tiff(np.zeros((8, 8), np.uint8))
     add(PICTURE, self_loop__tif=one_page[:-68] + struct.pack("<I", 8) + one_page[-64:])
     add(ERROR, samples__tif=one_page.replace(struct.pack("<HHIH", 277, 3, 1, 1), struct.pack("<HHIH", 277, 3, 1, 255)))
-    add(ERROR, signed8__tif=tiff(np.zeros((8, 8), np.int8), sample_format=2))
+    add(PICTURE, signed8__tif=tiff(np.zeros((8, 8), np.int8), sample_format=2))
     add(ERROR, inverted_float__tif=tiff(np.zeros((8, 8), np.float32), photometric=0, sample_format=3))
     add(
         ERROR,
@@ -242,8 +242,8 @@ def hard_files() -> dict[str, HardFile]:
     add(PICTURE, bad_exif__jpg=saved(image, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff" + rng.bytes(64)))
     add(PICTURE, bad_profile__png=saved(image, "PNG", icc_profile=b"not a profile"))
 
-    add(ERROR, complex__npy=npy(np.zeros((4, 4), complex)), int32__npy=npy(np.zeros((4, 4), np.int32)))
-    add(ERROR, int8__npy=npy(np.zeros((4, 4), np.int8)), text__npy=npy(np.full((4, 4), "a")))
+    add(ERROR, complex__npy=npy(np.zeros((4, 4), complex)), text__npy=npy(np.full((4, 4), "a")))
+    add(PICTURE, int32__npy=npy(np.zeros((4, 4), np.int32)), int8__npy=npy(np.zeros((4, 4), np.int8)))
     add(ERROR, objects__npy=npy(np.full((4, 4), None), allow_pickle=True), flat__npy=npy(np.zeros(4, np.uint8)))
     add(ERROR, four_axes__npy=npy(np.zeros((2, 2, 2, 2), np.uint8)), none__npy=npy(np.zeros((0, 4), np.uint8)))
     add(ERROR, fields__npy=npy(np.zeros((4, 4), [("a", "u1")])), two_channels__npy=npy(np.zeros((4, 4, 2), np.uint8)))

@@ -5,6 +5,7 @@ rows come before columns everywhere; a *cell* is a (row, column) of one plane. N
 nothing checks options; only what the sizes themselves forbid is refused, with a `ValueError`.
 """
 
+import itertools
 import math
 from collections import Counter
 
@@ -86,7 +87,10 @@ def output_type(kind, dtype):
         return dtype
     if kind == "range":
         return np.dtype(WIDER.get(dtype.name, dtype))
-    return np.dtype(np.float64 if dtype == np.float64 else np.float32)
+    if kind == "sum" and dtype.kind in "biu":
+        return np.dtype(np.uint64 if dtype.kind == "u" else np.int64)
+    wide = dtype == np.float64 or (dtype.kind in "iu" and dtype.itemsize > 2)
+    return np.dtype(np.float64 if wide else np.float32)
 
 
 def is_nan(value):
@@ -180,6 +184,70 @@ def spread(values, dtype):
     return dtype.type(int(max(values)) - int(min(values)))
 
 
+def generalized_mean(values, p):
+    """(mean of max(x, 1e-6)^p)^(1/p) (Radenovic 2018), by logarithms: powers may leave the range of floats."""
+    logs = [math.log(max(float(value), 1e-6)) for value in values]
+    return math.inf if max(logs) == math.inf else np.exp(log_mean_exp(logs, p))
+
+
+def log_mean_exp(values, r):
+    """log(mean(exp(r x))) / r; for r = infinity the largest (Pinheiro 2015, timm LsePlus2d)."""
+    values = [float(value) for value in values]
+    top = max(values)
+    if math.isinf(top) or math.isinf(r):
+        return top
+    return top + math.log(math.fsum(math.exp(r * (value - top)) for value in values) / len(values)) / r
+
+
+def softmax_mean(values):
+    """Sum of x exp(x), divided by the sum of exp(x) (Stergiou 2021); infinity decides alone."""
+    values = [float(value) for value in values]
+    top = max(values)
+    if math.isinf(top):
+        return top
+    weights = [math.exp(value - top) for value in values]
+    products = [weight * value for weight, value in zip(weights, values, strict=True) if weight]
+    return math.fsum(products) / math.fsum(weights)
+
+
+def mixed(values, alpha, count, dtype):
+    """alpha max + (1 - alpha) average (Lee 2016); either alone for 1 and 0."""
+    if alpha in (0, 1):
+        return max(values) if alpha else average(values, count, dtype)
+    return alpha * float(max(values)) + (1 - alpha) * float(average(values, count, dtype))
+
+
+def splitmix(state):
+    """The output of SplitMix64 from a state (Steele, Lea and Flood 2014)."""
+    state = (state + 0x9E3779B97F4A7C15) % 2**64
+    state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    state = (state ^ state >> 27) * 0x94D049BB133111EB % 2**64
+    return state ^ state >> 31
+
+
+def drawn(values, seed, place):
+    """The first cell at which the sum of positive values passes its share u of the whole (Zeiler and Fergus 2013).
+
+    u comes from the seed, the plane, the row and the column: 52 bits of their hash.
+    """
+    weights = [max(float(value), 0.0) for value in values]
+    if max(weights) in (0, math.inf):
+        return max(values)
+    state = splitmix(seed)
+    for number in place:
+        state = splitmix((state + number) % 2**64)
+    top = math.frexp(max(weights))[1]
+    weights = [math.ldexp(weight, -top) for weight in weights]
+    sums = list(itertools.accumulate(weights))
+    goal = (state >> 12) / 2**52 * sums[-1]
+    return next(value for value, passed in zip(values, sums, strict=True) if passed > goal)
+
+
+def given(value, default):
+    """A parameter, or its default."""
+    return default if value is None else value
+
+
 REDUCERS = {  # kind -> what makes one number of a window's values (v); count is what an average divides by
     "max": lambda v, **_: max(v),
     "min": lambda v, **_: min(v),
@@ -193,14 +261,21 @@ REDUCERS = {  # kind -> what makes one number of a window's values (v); count is
     "lp": lambda v, p, **_: lp(v, 2 if p is None else p),
     "rms": lambda v, **_: root_mean_square(v),
     "subsample": lambda v, **_: v[0],
+    "gem": lambda v, p, **_: generalized_mean(v, given(p, 3)),
+    "lse": lambda v, r, **_: log_mean_exp(v, given(r, 10)),
+    "soft": lambda v, **_: softmax_mean(v),
+    "mixed": lambda v, alpha, count, dtype, **_: mixed(v, given(alpha, 0.5), count, dtype),
+    "stochastic": lambda v, seed, place, **_: drawn(v, given(seed, 0), place),
 }
+PARAMETERS = ("p", "q", "r", "alpha", "seed")
 
 
-def reduce(kind, values, count, dtype, p, q):
+def reduce(kind, values, count, dtype, place, parameters):
     """One window's real pixels, in row-major order, to one number; a NaN among them is the answer."""
     if kind != "subsample" and any(is_nan(value) for value in values):
         return np.nan
-    return REDUCERS[kind](values, count=count, dtype=dtype, p=p, q=q)
+    parameters = dict.fromkeys(PARAMETERS) | parameters
+    return REDUCERS[kind](values, count=count, dtype=dtype, place=place, **parameters)
 
 
 # ---------------------------------------------------------------- the operations
@@ -220,9 +295,8 @@ def pool2d(
     dilation=1,
     ceil=False,
     count_include_pad=False,
-    p=None,
-    q=None,
     return_indices=False,
+    **parameters,
 ):
     """Each window's real pixels to one number; padding is never a value (ONNX MaxPool, AveragePool; PyTorch)."""
     kind = ALIASES.get(kind, kind)
@@ -236,7 +310,7 @@ def pool2d(
     y = np.zeros((*x.shape[:-2], len(rows), len(columns)), dtype)
     indices = np.zeros(y.shape, np.int64)
     height, width = x.shape[-2:]
-    for plane in planes(x):
+    for number, plane in enumerate(planes(x)):
         for (o, window_rows), (u, window_columns) in every_window(rows, columns):
             cells = [(h, w) for h in window_rows for w in window_columns if 0 <= h < height and 0 <= w < width]
             if not cells:
@@ -244,7 +318,7 @@ def pool2d(
             values = [x[plane][cell] for cell in cells]
             count = len(window_rows) * len(window_columns) if count_include_pad else len(cells)
             with np.errstate(all="ignore"):
-                y[(*plane, o, u)] = reduce(kind, values, count, dtype, p, q)
+                y[(*plane, o, u)] = reduce(kind, values, count, dtype, (number, o, u), parameters)
             if kind in ("max", "min"):
                 (h, w), _ = winner(cells, values, larger if kind == "max" else smaller)
                 indices[(*plane, o, u)] = h * width + w
@@ -282,7 +356,7 @@ def blur(x, size, stride, padding, dilation, ceil):
     return y
 
 
-def adaptive_pool2d(x, output_size, kind="average"):
+def adaptive_pool2d(x, output_size, kind="average", **parameters):
     """Windows floor(i n / o) to ceil((i + 1) n / o); averages are divided by the height, then by the width (PyTorch)."""
     kind = ALIASES.get(kind, kind)
     height, width = x.shape[-2:]
@@ -290,7 +364,7 @@ def adaptive_pool2d(x, output_size, kind="average"):
     rows, columns = height if rows is None else rows, width if columns is None else columns
     dtype = output_type(kind, x.dtype)
     y = np.zeros((*x.shape[:-2], rows, columns), dtype)
-    for plane in planes(x):
+    for number, plane in enumerate(planes(x)):
         for o, u in np.ndindex(rows, columns):
             window_rows = range(o * height // rows, -(-(o + 1) * height // rows))
             window_columns = range(u * width // columns, -(-(u + 1) * width // columns))
@@ -300,14 +374,14 @@ def adaptive_pool2d(x, output_size, kind="average"):
                     summed = dtype.type(total(values, dtype))
                     answer = summed / dtype.type(len(window_rows)) / dtype.type(len(window_columns))
                 else:
-                    answer = reduce(kind, values, len(values), dtype, None, None)
+                    answer = reduce(kind, values, len(values), dtype, (number, o, u), parameters)
             y[(*plane, o, u)] = answer
     return y
 
 
-def global_pool2d(x, kind="average"):
+def global_pool2d(x, kind="average", **parameters):
     """One window: the whole plane; (..., 1, 1)."""
-    return pool2d(x, kind, size=x.shape[-2:])
+    return pool2d(x, kind, size=x.shape[-2:], **parameters)
 
 
 def unpool2d(y, indices, output_size):
@@ -365,8 +439,16 @@ KINDS = (
     "rms",
     "subsample",
     "blur",
+    "gem",
+    "lse",
+    "soft",
+    "mixed",
+    "stochastic",
 )
-EXACT_KINDS = ("max", "min", "mode", "subsample", "range")
+EXACT_KINDS = ("max", "min", "mode", "subsample", "range", "stochastic")
+PLACED_KINDS = ("stochastic",)
+"""Their results depend on where in the map a window is."""
+UNPLACED_KINDS = tuple(kind for kind in KINDS if kind not in PLACED_KINDS)
 SMALL_INTEGERS = ("bool", "int8", "uint8", "int16", "uint16")
 
 

@@ -1,4 +1,4 @@
-"""The README tells what is: its tables are the program's, its commands run."""
+"""The README is true: its tables are those of the program, and its commands run."""
 
 import doctest
 import os
@@ -15,12 +15,12 @@ import pytest
 from PIL import Image
 
 import poolcli
-from poolcli.ops.windows import PADDING_NAMES
+from poolcli.ops.settings import PADDING_NAMES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 SHELL = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-COMMANDS = [line for block in SHELL for line in block.splitlines() if line.startswith("poolcli ")]
+COMMANDS = [line for block in SHELL for line in block.splitlines() if line.startswith(("poolcli ", "find "))]
 
 
 @pytest.mark.parametrize("kind", poolcli.POOLS)
@@ -31,8 +31,8 @@ def test_readme_has_every_kind_with_its_summary(kind):
     assert pool.reference in row
     for alias in pool.aliases:
         assert f"`{alias}`" in row
-    if pool.parameter:
-        assert f"`--{pool.parameter.name}`, {pool.parameter.default:g}" in row
+    for one in pool.parameters:
+        assert f"`--{one.name}`, {one.default:g}" in row
 
 
 @pytest.mark.parametrize("name", poolcli.KERNELS)
@@ -88,10 +88,10 @@ def test_readme_commands_run(command, readme_folder):
 @pytest.fixture(scope="module")
 def readme_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("readme")
-    for name in ("cat.jpg", "coffee.jpg"):
+    for name in ("cat.jpg", "coffee.jpg", "circle64.png"):
         shutil.copy(ROOT / "sample_images" / name, folder)
     shutil.copytree(ROOT / "sample_images", folder / "photos")
-    # The commands are run in order, in one folder, as a reader would: each frees the figure's name for the next.
+    # The commands run in order and in one folder, as a reader runs them; figures are removed after each command.
     os.environ.pop("POOLCLI_COMPLETE", None)
     return folder
 

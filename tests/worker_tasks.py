@@ -1,8 +1,9 @@
-"""What workers are told to do in the tests of crews: functions that a process of its own can import."""
+"""Tasks for the workers in tests of schedulers: functions that a process of its own can import."""
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 import threading
@@ -17,10 +18,10 @@ DEATHS = ("SIGKILL", "SIGSEGV", "SIGTERM", "exit", "exit 0")
 
 
 def do(task: tuple[int, str]) -> tuple[int, int]:
-    """Do what the second word says; returns the number and who did it."""
-    number, deed = task
-    word, _, rest = deed.partition(" ")
-    return number, (DEEDS[word](rest) if word else None) or os.getpid()
+    """Perform the action of a task; returns the number of the task and of the process."""
+    number, action = task
+    word, _, rest = action.partition(" ")
+    return number, (ACTIONS[word](rest) if word else None) or os.getpid()
 
 
 def fail_later(_: object) -> Generator[None]:
@@ -45,7 +46,30 @@ def _die_once(path: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-DEEDS = {
+LACKS = (
+    MemoryError(),
+    ImportError("libx.so: failed to map segment from shared object"),
+    OSError(errno.ENOMEM, "Cannot allocate memory"),
+    RuntimeError("can't start new thread"),
+)
+"""How Python and its libraries report that there is not enough memory."""
+
+
+def _lack(number: str) -> None:
+    raise LACKS[int(number)]
+
+
+class LacksMemory:
+    """What cannot be unpickled for lack of memory."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _lack, ("0",)
+
+    def __call__(self, _: object) -> None: ...
+
+
+ACTIONS = {
+    "lack": _lack,
     "SIGKILL": lambda _: os.kill(os.getpid(), signal.SIGKILL),
     "SIGTERM": lambda _: os.kill(os.getpid(), signal.SIGTERM),
     "SIGSEGV": lambda _: ctypes.string_at(0),
@@ -57,3 +81,8 @@ DEEDS = {
     "noise": lambda _: os.write(2, b"noise of C\n"),
     "memory": lambda size: len(bytearray(int(size))),
 }
+
+
+def die_at_once(*_: object) -> None:
+    """A worker that ends before it takes a task."""
+    raise SystemExit

@@ -1,1 +1,1 @@
-"""Many pictures: which files, what they will be called, who does the work, and what is known to be done."""
+"""Many pictures: the plan of files and names, the workers that process them, and the journal of what is done."""

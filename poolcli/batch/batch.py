@@ -1,4 +1,4 @@
-"""One batch: what is to be done of its items, doing it, and telling of every one of them."""
+"""One batch: decides which items need work, runs them, and reports the state of every item."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from poolcli.batch.crew import Crew, Lost
-from poolcli.batch.decide import check_recipe, decide, header, is_header_of
-from poolcli.batch.journal import sweep
-from poolcli.batch.known import line_of
-from poolcli.batch.work import Outcome, Task, do
+from poolcli.batch.journal_state import to_line
+from poolcli.batch.prune import remove
+from poolcli.batch.scheduler import Scheduler, WorkerDied
+from poolcli.batch.up_to_date import check_recipe, header, is_header_of, next_task
+from poolcli.batch.worker import Outcome, Task, process, with_path
+from poolcli.display import display_name
 from poolcli.errors import OutputError
-from poolcli.images.atomic import NO_ROOM
-from poolcli.images.opening import display_name
-from poolcli.pipeline.record import plain_name
+from poolcli.images.atomic import NO_ROOM, sweep
+from poolcli.pipeline.serialize import plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from poolcli.batch.crew import Engine
     from poolcli.batch.journal import Journal
     from poolcli.batch.plan import Item
-    from poolcli.batch.work import Settings
+    from poolcli.batch.scheduler import Backend
+    from poolcli.batch.worker import WorkOptions
 
-    Told = Callable[[Task, str, Sequence[str]], None]
+    OnResult = Callable[[Task, str, Sequence[str]], None]
 
 DONE, SKIPPED, FAILED, LEFT = "done", "skipped", "failed", "left"
 """What becomes of an item: made now, made before, not to be made, not reached."""
@@ -37,14 +37,14 @@ AHEAD = 256
 
 
 class Batch:
-    """The items of a batch, and what is known of them.
+    """The items of a batch, with the state of each.
 
     Parameters
     ----------
     items : sequence of Item
     folder : path
         DIR.
-    settings : Settings
+    settings : WorkOptions
     journal : Journal
         Of `folder`, open.
     force : bool
@@ -57,7 +57,7 @@ class Batch:
     """
 
     def __init__(
-        self, items: Sequence[Item], folder: str, settings: Settings, journal: Journal, *, force: bool
+        self, items: Sequence[Item], folder: str, settings: WorkOptions, journal: Journal, *, force: bool
     ) -> None:
         check_recipe(journal.known, settings, force=force)
         self.items, self.folder, self.journal = items, folder, journal
@@ -65,31 +65,33 @@ class Batch:
         self.states: dict[str, str] = {}
         self.errors: dict[str, str] = {}
         self.stopped = ""
-        self.noted = 0
+        self.with_notes = 0
+        self.is_over = False
+        self.trace = ""  # of the last failure, where traces are asked for
         self._finished = 0
         self._folders: set[str] = set()
         self.todo: list[Task] = []
         for item in items:
-            task, refusal = decide(item, journal.known, folder, settings, force=force)
+            task, refusal = next_task(item, journal.known, folder, settings, force=force)
             self.states[item.result] = LEFT if task else FAILED if refusal else SKIPPED
             if task:
                 self.todo.append(task)
             elif refusal:
                 self.errors[item.result] = refusal
         if self.todo and not is_header_of(journal.known, settings):
-            journal.add(line_of(header(settings)))
+            journal.add(to_line(header(settings)))
 
-    def run(self, engine: Engine, *, timeout: float | None, fail_fast: bool, told: Told) -> None:
+    def run(self, engine: Backend, *, timeout: float | None, fail_fast: bool, on_result: OnResult) -> None:
         """Do what is to be done.
 
         Parameters
         ----------
-        engine : Engine
+        engine : Backend
         timeout : float or None
             Seconds that one picture may take.
         fail_fast : bool
             Begin nothing new once a picture has failed.
-        told : callable
+        on_result : callable
             Called with every task that has come to an end, its error if it failed, and the notes on its picture.
 
         Raises
@@ -99,29 +101,32 @@ class Batch:
         """
         if fail_fast and self.errors:
             self.stopped = "at the first failure"
-        with closing(Crew(engine, partial(do, self._settings), timeout, _again, ahead=not fail_fast)) as crew:
+        with closing(
+            Scheduler(engine, partial(process, self._settings), timeout, _as_retry, send_ahead=not fail_fast)
+        ) as scheduler:
             try:
-                for task, outcome in crew.run(self._tasks(told)):
-                    self._note(task, outcome, told)
+                for task, outcome in scheduler.run(self._tasks(on_result)):
+                    self._record(task, outcome, on_result)
                     if fail_fast and self.errors and not self.stopped:
                         self.stopped = "at the first failure"
             except BaseException:
-                for task, outcome in crew.end():
-                    self._note(task, outcome, told)
+                for task, outcome in scheduler.end():
+                    self._record(task, outcome, on_result)
                 raise
             finally:
-                sweep(self._folders)  # workers that were killed have left what they were writing
-        self.journal.settle()
+                sweep(self._folders, locked=True)  # workers that were killed have left what they were writing
+        self.is_over = True
+        self.journal.forget_started()
 
-    def _tasks(self, told: Told) -> Iterator[Task]:
+    def _tasks(self, on_result: OnResult) -> Iterator[Task]:
         todo = iter(self.todo)
         while tasks := list(islice(todo, AHEAD)):
             if self.stopped:
                 return
             try:
-                self.journal.begin(name for task in tasks for name in (task.result, task.figure) if name)
+                self.journal.note_started(name for task in tasks for name in (task.result, task.figure) if name)
             except OutputError as error:
-                self.stopped = str(error)
+                self.stopped = with_path(error)
                 return
             for task in tasks:
                 if self.stopped:
@@ -129,8 +134,8 @@ class Batch:
                 try:
                     self._make_folder(task)
                 except OutputError as error:
-                    line = line_of(_failed(task, str(error)))
-                    self._note(task, Outcome(line, str(error), stop=error.errno in NO_ROOM), told)
+                    line = to_line(_failed(task, str(error)))
+                    self._record(task, Outcome(line, str(error), stop=error.errno in NO_ROOM), on_result)
                 else:
                     yield task
 
@@ -143,29 +148,38 @@ class Batch:
                 raise OutputError(f"{display_name(folder)}: {error.strerror}", error.errno) from None
             self._folders.add(folder)
 
-    def _note(self, task: Task, outcome: Outcome | Lost, told: Told) -> None:
-        """Put down what became of a task; one that met a full disk is left for the next run."""
-        if isinstance(outcome, Lost):
-            outcome = Outcome(line_of(_failed(task, outcome.error)), outcome.error)
+    def _record(self, task: Task, outcome: Outcome | WorkerDied, on_result: OnResult) -> None:
+        """Record the outcome of a task; one that failed because the disk was full is left for the next run."""
+        if isinstance(outcome, WorkerDied):
+            outcome = Outcome(to_line(_failed(task, outcome.error)), outcome.error)
         if outcome.stop:
             self.stopped = self.stopped or outcome.error
             return
         try:
             made = [] if outcome.error else [name for name in (task.result, task.figure) if name]
+            if made:
+                self._remove_old_figure(task)
             self.journal.add(outcome.line, task.result, made)
         except OutputError as error:
-            self.stopped = self.stopped or str(error)
+            self.stopped = self.stopped or with_path(error)
             return
         self.states[task.result] = FAILED if outcome.error else DONE
         if outcome.error:
             self.errors[task.result] = outcome.error
         self._finished += 1
-        self.noted += bool(outcome.notes)
-        told(task, outcome.error, outcome.notes)
+        self.trace = outcome.trace
+        self.with_notes += bool(outcome.notes)
+        on_result(task, outcome.error, outcome.notes)
+
+    def _remove_old_figure(self, task: Task) -> None:
+        """Remove the figure of an earlier result if the new result has none or one of another name."""
+        before = self.journal.known.entries.get(task.result)
+        if before is not None and before.figure and before.figure != task.figure:
+            remove(self.journal, self.folder, before.figure)
 
     @property
     def count_finished(self) -> int:
-        """How many tasks have come to an end in this run."""
+        """How many tasks have ended in this run."""
         return self._finished
 
     def count(self, state: str) -> int:
@@ -173,7 +187,7 @@ class Batch:
         return sum(found == state for found in self.states.values())
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield what is known of every item, in the order of the plan, as JSON can hold it."""
+        """Yield a row for every item, in the order of the plan, with values that JSON can hold."""
         for item in self.items:
             state = self.states[item.result]
             error = self.errors.get(item.result)
@@ -188,14 +202,35 @@ class Batch:
                 "stages": record.get("stages"),
                 "seconds": record.get("seconds"),
                 "error": error,
+                **_name_bytes(item, self.folder if record else None),
             }
 
 
-def _failed(task: Task, error: str) -> dict[str, str]:
-    """What is noted of a task that no worker could tell of."""
-    return {"result": task.result, "source": os.path.abspath(task.source), "status": FAILED, "error": error}
+def _name_bytes(item: Item, folder: str | None) -> dict[str, str]:
+    """Names that are not UTF-8, as the hexadecimal digits of their bytes: with these the files can be opened."""
+    names = {"source": item.source.path}
+    if folder is not None:
+        names |= {"result": os.path.join(folder, item.result)}
+        names |= {"figure": os.path.join(folder, item.figure)} if item.figure else {}
+    return {
+        f"{key}_bytes": os.fsencode(name).hex() for key, name in names.items() if not name.isascii() and _is_bytes(name)
+    }
 
 
-def _again(task: Task) -> Task:
-    """A task whose worker died: it may have written its files before."""
+def _is_bytes(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _failed(task: Task, error: str) -> dict[str, Any]:
+    """The journal line of a task whose worker died."""
+    source = os.path.abspath(task.source)
+    return {"result": task.result, "source": source, "number": task.number, "status": FAILED, "error": error}
+
+
+def _as_retry(task: Task) -> Task:
+    """The task again, marked as one whose files may have been written before its worker died."""
     return task._replace(replace=True)

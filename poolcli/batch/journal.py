@@ -1,4 +1,4 @@
-"""What is known to be done: one line of JSON for every finished file, appended after its result is on the disk.
+"""The journal of a batch: one line of JSON per finished file, appended after its result is on the disk.
 
 The folder ``DIR/.poolcli`` holds ``journal.jsonl``; ``begun``, the names of files whose writing may have begun since
 the last orderly end (what is found under such a name is ours, finished or not noted); and ``lock``, which the kernel
@@ -7,28 +7,26 @@ releases when its owner dies, however that happens.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from poolcli.batch.known import Known, line_of, parsed
-from poolcli.batch.plan import OWN
-from poolcli.errors import OptionError, OutputError
-from poolcli.images.atomic import PART, atomic_write
+from poolcli.batch.folder_lock import lock
+from poolcli.batch.journal_state import OWN, JournalState, parse_line, to_line
+from poolcli.display import display_name
+from poolcli.errors import OutputError
+from poolcli.images.atomic import atomic_write, sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from poolcli.batch.known import Entry
+    from poolcli.batch.journal_state import Entry
 
-try:
-    import fcntl
-except ImportError:  # Windows: two runs on one folder are the user's to avoid
-    fcntl = None  # type: ignore[assignment]
+JOURNAL, BEGUN, LOCK = "journal.jsonl", "begun", "lock"
 
-JOURNAL, BEGUN = "journal.jsonl", "begun"
+_CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 LEAST_OUTDATED = 1000
 """Outdated lines that are not worth writing the journal anew."""
@@ -40,42 +38,46 @@ class Journal:
     Parameters
     ----------
     folder : path
-        DIR; made when missing.
+        DIR; made when missing. What a run leaves that made nothing is removed again when the journal is closed.
+    waiting : callable, optional
+        Called once with a message when another run is at work on the folder, whose end is then waited for.
 
     Raises
     ------
     OptionError
-        Another run is at work on the folder, or the journal is of another form.
+        The journal is of another form.
     OutputError
-        The folder cannot be made or written.
+        The folder cannot be made, or another run is at work on it. In a folder that is closed to us, a journal can be
+        looked at; `add` and `note_started` raise.
 
     Examples
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, Journal(folder) as journal:
-    ...     journal.add(line_of({"result": "a.png", "status": "failed", "error": "no picture"}))
+    ...     journal.add(to_line({"result": "a.png", "status": "failed", "error": "no picture"}))
     ...     journal.known.entries["a.png"].done, journal.record("a.png")["error"]
     (False, 'no picture')
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, waiting: Callable[[str], None] | None = None) -> None:
         own = os.path.join(folder, OWN)
         self._folder, self._path = folder, os.path.join(own, JOURNAL)
+        self._closed: OutputError | None = None
+        self._is_new, self._is_loaded = not os.path.lexists(folder), False
         self._file: Any = None
         self._begun: Any = None
-        self._unsettled: set[str] = set()
+        self._unreported: set[str] = set()
         self._added: dict[str, int] = {}  # results that lines were added about, and where these begin
-        self.known = Known()
-        with _refusals():
+        self.known = JournalState()
+        with _os_errors():
             os.makedirs(own, exist_ok=True)
-            self._lock = os.open(os.path.join(own, "lock"), os.O_RDWR | os.O_CREAT, 0o666)
+        self._lock = lock(os.path.join(own, LOCK), waiting)
         try:
-            with _refusals():
-                _take(self._lock)
+            with _os_errors():
                 sweep([own])
-                self._file = open(self._path, "a+b", buffering=0)  # noqa: SIM115 - they stay open
-                self._begun = open(os.path.join(own, BEGUN), "a+b", buffering=0)  # noqa: SIM115
+                self._open()
                 self._load()
+            self._is_loaded = True
         except BaseException:
             self.close()
             raise
@@ -87,37 +89,70 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Close the journal and release the lock."""
         for file in (self._file, self._begun):
             if file is not None:
                 file.close()
+        if self._is_loaded and self._closed is None and not self.known.ours and not self._unreported:
+            self._leave_nothing()
         os.close(self._lock)
 
+    def _leave_nothing(self) -> None:
+        """Remove the journal if nothing was written: a folder with a journal is taken for a folder of results."""
+        own = os.path.join(self._folder, OWN)
+        with suppress(OSError):
+            for name in (JOURNAL, BEGUN, LOCK):
+                os.unlink(os.path.join(own, name))
+            os.rmdir(own)
+            if self._is_new:
+                os.rmdir(self._folder)
+
+    def _open(self) -> None:
+        """Open the files for writing, or for reading where writing is not permitted."""
+        begun = os.path.join(self._folder, OWN, BEGUN)
+        try:
+            self._file = open(self._path, "a+b", buffering=0)  # noqa: SIM115 - they stay open
+            self._begun = open(begun, "a+b", buffering=0)  # noqa: SIM115
+        except OSError as error:
+            where = display_name(error.filename or self._path)
+            refusal = OutputError(f"{where}: {error.strerror}", error.errno)
+            if error.errno not in _CLOSED or not (os.path.exists(self._path) and os.path.exists(begun)):
+                raise refusal from None
+            self._closed = refusal
+            self._file = open(self._path, "rb", buffering=0)  # noqa: SIM115
+            self._begun = open(begun, "rb", buffering=0)  # noqa: SIM115
+
     def _load(self) -> None:
-        """Read all whole lines, cut off a torn one, and write the journal anew when most of it is outdated."""
+        """Read all complete lines, cut off an incomplete last one, and rewrite the journal if most of it is outdated."""
         self._size = 0
         for offset, line in _lines(self._file):
             self._size = offset + len(line)
-            self.known.learn(parsed(line), offset)
-        self._file.truncate(self._size)
+            self.known.add_record(parse_line(line), offset)
+        if self._closed is None:
+            self._file.truncate(self._size)
         self._begun.seek(0)
         begun = list(_names(self._begun))
-        self._begun.truncate(sum(len(os.fsencode(name)) + 1 for name in begun))
-        self._unsettled.update(set(begun) - self.known.ours)
+        if self._closed is None:
+            self._begun.truncate(sum(len(os.fsencode(name)) + 1 for name in begun))
+        self._unreported.update(set(begun) - self.known.ours)
         self.known.ours.update(begun)
-        if self.known.outdated > max(LEAST_OUTDATED, len(self.known.entries)):
+        if self._closed is None and self.known.outdated > max(LEAST_OUTDATED, len(self.known.entries)):
             self._compact()
 
     def _compact(self) -> None:
         def write(file: Any) -> None:
             for record in (self.known.header, *({"ours": name} for name in sorted(self.known.ours))):
-                file.write(line_of(record) if record else b"")
+                file.write(to_line(record) if record else b"")
             for result, entry in self.known.entries.items():
                 moved[result] = entry._replace(offset=file.tell())
                 file.write(self._line_at(entry.offset))
 
         moved: dict[str, Entry] = {}
-        atomic_write(self._path, write, force=True)
+        try:
+            atomic_write(self._path, write, force=True)
+        except OutputError as error:
+            error.path = self._path
+            raise
         self._file.close()
         self._file = open(self._path, "a+b", buffering=0)  # noqa: SIM115
         self._size = self._file.seek(0, os.SEEK_END)
@@ -139,8 +174,10 @@ class Journal:
         OutputError
             The disk is full; nothing of the line is left.
         """
+        if self._closed is not None:
+            raise self._closed
         try:
-            with _refusals():
+            with _os_errors(self._path):
                 _write_all(self._file, line)
         except OutputError:
             with suppress(OSError):
@@ -150,12 +187,12 @@ class Journal:
             self._added[about] = self._size
             self.known.ours.update(made)
         else:
-            made = self.known.learn(json.loads(line), self._size)
-        self._unsettled.difference_update(made)
+            made = self.known.add_record(json.loads(line), self._size)
+        self._unreported.difference_update(made)
         self._size += len(line)
 
     def record(self, result: str) -> dict[str, Any]:
-        """All that the last line about a result says."""
+        """The last line about a result, as a dict."""
         added = self._added.get(result)
         offset = self.known.entries[result].offset if added is None else added
         found: dict[str, Any] = json.loads(self._line_at(offset))
@@ -166,58 +203,52 @@ class Journal:
             file.seek(offset)
             return file.readline()
 
-    def begin(self, names: Iterable[str]) -> None:
-        """Note that files of these names may be written from now on; the note is on the disk before they can be.
+    def note_started(self, names: Iterable[str]) -> None:
+        """Note on the disk that the writing of these files may begin.
 
         Raises
         ------
         OutputError
             The disk is full.
         """
+        if self._closed is not None:
+            raise self._closed
         new = [name for name in names if name not in self.known.ours]
         size = os.fstat(self._begun.fileno()).st_size
         try:
-            with _refusals():
+            with _os_errors(os.path.join(self._folder, OWN, BEGUN)):
                 _write_all(self._begun, b"".join(os.fsencode(name) + b"\0" for name in new))
                 os.fsync(self._begun.fileno())
         except OutputError:
             with suppress(OSError):
                 self._begun.truncate(size)
             raise
-        self._unsettled.update(new)
+        self._unreported.update(new)
 
-    def settle(self) -> None:
-        """Forget what has begun, at an orderly end. Makes the journal survive a crash.
+    def forget_started(self) -> None:
+        """Clear the list of begun files at the end of a run, after the journal is flushed to the disk.
 
         A file may be there without a line that says so: its figure failed, its worker died, the disk was full for the
         line. The journal then says whose it is, or the next run would take it for another's.
         """
+        if self._closed is not None:
+            return
         with suppress(OSError, OutputError):  # of a full disk: what has begun is kept for the next run
-            for name in sorted(self._unsettled):
+            for name in sorted(self._unreported):
                 if os.path.lexists(os.path.join(self._folder, name)):
-                    self.add(line_of({"ours": name}))
+                    self.add(to_line({"ours": name}))
             os.fsync(self._file.fileno())
             self._begun.truncate(0)
-            self._unsettled.clear()
+            self._unreported.clear()
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def _os_errors(path: str | None = None) -> Iterator[None]:
+    """Convert errors of the operating system into `OutputError` about `path`, or about the folder of results."""
     try:
         yield
     except OSError as error:
-        raise OutputError(error.strerror or str(error), error.errno) from None
-
-
-def _take(lock: int) -> None:
-    if fcntl is None:
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise OptionError("another run is at work on this folder; its end, or another folder, is expected") from None
-    except OSError:  # a file system without locks: the user's to watch, as on Windows
-        pass
+        raise OutputError(error.strerror or str(error), error.errno, path) from None
 
 
 def _write_all(file: Any, data: bytes) -> None:
@@ -227,7 +258,7 @@ def _write_all(file: Any, data: bytes) -> None:
 
 
 def _lines(file: Any) -> Iterator[tuple[int, bytes]]:
-    """Yield the whole lines and where they begin."""
+    """Yield the complete lines with their offsets."""
     offset = 0
     with open(file.fileno(), "rb", closefd=False) as buffered:
         buffered.seek(0)
@@ -238,8 +269,8 @@ def _lines(file: Any) -> Iterator[tuple[int, bytes]]:
             offset += len(line)
 
 
-def read(folder: str) -> Known:
-    """What a folder's journal says, without its lock: for looking only.
+def read(folder: str) -> JournalState:
+    """Read a folder's journal without taking its lock, for commands that do not write.
 
     Raises
     ------
@@ -248,36 +279,16 @@ def read(folder: str) -> Known:
     OutputError
         The folder is a file, or closed to us.
     """
-    known = Known()
-    with _refusals():
+    known = JournalState()
+    with _os_errors():
         with suppress(FileNotFoundError), open(os.path.join(folder, OWN, JOURNAL), "rb") as file:
             for offset, line in _lines(file):
-                known.learn(parsed(line), offset)
+                known.add_record(parse_line(line), offset)
         with suppress(FileNotFoundError), open(os.path.join(folder, OWN, BEGUN), "rb") as file:
             known.ours.update(_names(file))
     return known
 
 
 def _names(file: Any) -> Iterator[str]:
-    """Names in the list of files that were begun; a torn one was not."""
+    """Names in the list of files whose writing has begun; an incomplete last line is ignored."""
     return map(os.fsdecode, file.read().split(b"\0")[:-1])
-
-
-def sweep(folders: Iterable[str], of: str = "") -> int:
-    """Remove what killed runs have left half-written in these folders; returns how many files that were.
-
-    Only of the file `of`, when that is given: in a folder that is not the batch's own, others may be writing.
-    """
-    swept = 0
-    for folder in folders:
-        with suppress(OSError), os.scandir(folder) as entries:
-            names = [
-                entry.name
-                for entry in entries
-                if re.fullmatch(PART, entry.name, re.DOTALL) and entry.name.startswith(f".{of}")
-            ]
-            for name in names:
-                with suppress(OSError):
-                    os.unlink(os.path.join(folder, name))
-                    swept += 1
-    return swept

@@ -1,8 +1,9 @@
-"""What a journal's lines say: one of JSON for every finished file, after a header that tells how results are made."""
+"""The state that a journal's lines describe: a header with the recipe, then one line of JSON per finished file."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,12 +12,15 @@ from poolcli.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+OWN = ".poolcli"
+"""The folder inside DIR that holds the journal."""
+
 VERSION = 1
 """Of the journal's form; another one is refused, not guessed at."""
 
 
-class Making(NamedTuple):
-    """How results are made: with the source, what decides a result's bytes."""
+class ResultKey(NamedTuple):
+    """How results are made; together with the source it determines a result's bytes."""
 
     recipe: str
     algorithm: int
@@ -24,21 +28,24 @@ class Making(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What the last line about a result says, as far as it decides whether there is something to do."""
+    """The part of the last line about a result that decides whether the result is up to date."""
 
     offset: int
     done: bool
     source: str
     size: int | None
     mtime_ns: int | None
-    making: Making
+    key: ResultKey
     bytes: int | None
     figure: str | None
     figure_bytes: int | None
+    ctime_ns: int | None = None
+    inode: int | None = None
+    number: int | None = None
 
 
-class Known:
-    """What a journal says.
+class JournalState:
+    """The state that a journal describes.
 
     Attributes
     ----------
@@ -55,9 +62,24 @@ class Known:
         self.entries: dict[str, Entry] = {}
         self.ours: set[str] = set()
         self.outdated = 0
+        self._sources: dict[str, tuple[int | None, int | None]] | None = None
 
-    def learn(self, record: Mapping[str, Any] | None, offset: int) -> set[str]:
-        """Take in a line; returns the names that it says are ours.
+    def has_source(self, source: Any) -> bool:
+        """Whether an earlier run made a result from this file in its present state."""
+        if self._sources is None:
+            self._sources = {
+                entry.source: (entry.size, entry.mtime_ns) for entry in self.entries.values() if entry.done
+            }
+        if not self._sources or source.stamp is None:
+            return False
+        return self._sources.get(os.path.abspath(source.path)) == (source.stamp.size, source.stamp.mtime_ns)
+
+    def numbers(self) -> dict[str, int]:
+        """The numbers that sources had in earlier plans, by absolute path."""
+        return {entry.source: entry.number for entry in self.entries.values() if entry.number is not None}
+
+    def add_record(self, record: Mapping[str, Any] | None, offset: int) -> set[str]:
+        """Add a line to the state and return the names of the files that it states as written by poolcli.
 
         Raises
         ------
@@ -71,12 +93,16 @@ class Known:
             if record["journal"] != VERSION:
                 raise OptionError(
                     f"its journal has the form {record['journal']!r} of poolcli {record.get('poolcli')!r}; "
-                    f"{VERSION} is read, another folder is expected"
+                    f"{VERSION} is read; choose another folder"
                 )
             self.outdated += bool(self.header)
             self.header = dict(record)
         elif "ours" in record:
             ours.add(str(record["ours"]))
+        elif "gone" in record:
+            self.outdated += 2
+            self.entries.pop(str(record["gone"]), None)
+            self.ours.discard(str(record["gone"]))
         else:
             result = str(record.get("result"))
             self.outdated += result in self.entries
@@ -87,13 +113,13 @@ class Known:
         return ours
 
 
-def parsed(line: bytes) -> dict[str, Any] | None:
-    """A line as a record; None for what is none: a disk or a hand that spoilt a line costs that line."""
+def parse_line(line: bytes) -> dict[str, Any] | None:
+    """Parse a line; None if it is damaged, so that a damaged line costs only that line."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) and {"journal", "ours", "result"} & record.keys() else None
+    return record if isinstance(record, dict) and {"journal", "ours", "gone", "result"} & record.keys() else None
 
 
 def _entry(record: Mapping[str, Any], offset: int) -> Entry:
@@ -102,7 +128,7 @@ def _entry(record: Mapping[str, Any], offset: int) -> Entry:
         return value if isinstance(value, int) else None
 
     figure = record.get("figure")
-    making = Making(
+    key = ResultKey(
         sys.intern(str(record.get("recipe"))), number("algorithm") or 0, sys.intern(str(record.get("pixels")))
     )
     return Entry(
@@ -111,15 +137,18 @@ def _entry(record: Mapping[str, Any], offset: int) -> Entry:
         str(record.get("source", "")),
         number("size"),
         number("mtime_ns"),
-        making,
+        key,
         number("bytes"),
         figure if isinstance(figure, str) else None,
         number("figure_bytes"),
+        number("ctime_ns"),
+        number("inode"),
+        number("number"),
     )
 
 
-def line_of(record: Mapping[str, Any]) -> bytes:
-    """A record as a line of ASCII: bytes of names that are no UTF-8 are escaped as lone surrogates, and so come back."""
+def to_line(record: Mapping[str, Any]) -> bytes:
+    """Format a record as a line of ASCII; bytes of names that are not UTF-8 are escaped as lone surrogates."""
     return (_ENCODER.encode(record) + "\n").encode()
 
 

@@ -1,83 +1,150 @@
-"""Names of results from a template with a closed list of fields."""
+"""Names of results and figures: each is unique, inside DIR, and different from every source."""
 
 from __future__ import annotations
 
 import os
-import re
+import unicodedata
+from itertools import count
 from typing import TYPE_CHECKING
 
-from poolcli.errors import OptionError, suggestion
-from poolcli.images.opening import display_name
-from poolcli.images.write import format_of
+from poolcli.batch.plan import Item, Source, stamp_of
+from poolcli.batch.templates import FIGURE, Template
+from poolcli.display import display_name
+from poolcli.errors import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-DEFAULT = "{stem}.pooled.png"
-FIGURE = "{stem}.figure.png"
-
-LONGEST = 255
-"""Bytes that file systems allow a name."""
-
-FIELDS: dict[str, Callable[[str, int], str]] = {
-    "stem": lambda source, _: os.path.splitext(os.path.basename(source))[0],
-    "name": lambda source, _: os.path.basename(source),
-    "suffix": lambda source, _: os.path.splitext(source)[1],
-    "parent": lambda source, _: os.path.basename(os.path.dirname(os.path.abspath(source))),
-    "index": lambda _, index: str(index),
-}
-"""Field -> what stands in its place, of a source and its number in the plan, which begins with 1."""
+    from collections.abc import Mapping, Sequence
 
 
-class Template:
-    """A pattern of file names, such as ``{parent}-{stem}.png``.
-
-    The fields are replaced by hand: ``str.format`` would reach attributes of what it formats.
+def assign(
+    sources: Sequence[Source],
+    output: str,
+    template: Template,
+    *,
+    figures: bool,
+    numbers: Mapping[str, int] | None = None,
+) -> list[Item]:
+    """Assign every source a number, and names for its result and figure.
 
     Parameters
     ----------
-    text : str
+    sources : sequence of Source
+    output : path
+        DIR.
+    template : Template
+    figures : bool
+    numbers : mapping of path to int, optional
+        Numbers that sources, by their absolute paths, had in earlier runs, and keep; new ones take what is free.
 
     Raises
     ------
     OptionError
-        An unknown field, a brace without its partner, a folder in the name, or more than any name can hold.
-
-    Examples
-    --------
-    >>> Template("{parent}-{stem}.png").name("holiday/cat.jpg", 1)
-    'holiday-cat.png'
+        Two sources would write one file, as file systems that ignore case or Unicode's forms see it, or one a file
+        and the other a folder; a result would replace a source, or lie outside `output`.
     """
+    given = _numbers(sources, numbers or {})
+    items, taken, clashes = _names(sources, given, template, figures=figures)
+    if clashes:
+        more = f" (and {len(clashes) - 1} more)" if len(clashes) > 1 else ""
+        advice = _advice(sources, given, template, figures=figures)
+        raise OptionError(f"{_clash(*clashes[0], output)}; {advice} keeps them apart{more}")
+    _check_folders(items, taken, output)
+    _check_places(items, output)
+    return items
 
-    def __init__(self, text: str) -> None:
-        self._parts = re.split(r"\{([^{}]*)\}", text)
-        literal, fields = self._parts[::2], self._parts[1::2]
-        for field in fields:
-            if field not in FIELDS:
-                raise OptionError(f"name {text!r}: unknown field {{{field}}}{suggestion(field, FIELDS)}")
-        if any("{" in part or "}" in part for part in literal):
-            raise OptionError(f"name {text!r}: a brace without its partner; {{FIELD}} expected")
-        if any(part and (os.path.dirname(part) or "\0" in part or "\\" in part) for part in literal):
-            raise OptionError(f"name {text!r}: a file name without folders expected; the tree of the input is kept")
-        if (length := sum(len(os.fsencode(part)) for part in literal)) > LONGEST:
-            raise OptionError(f"name of {length} bytes and more: {LONGEST} at most expected, fields included")
 
-    def name(self, source: str, index: int) -> str:
-        """The name for a source."""
-        made = [FIELDS[part](source, index) if i % 2 else part for i, part in enumerate(self._parts)]
-        return "".join(made)
+def _numbers(sources: Sequence[Source], known: Mapping[str, int]) -> list[int]:
+    kept = [known.get(os.path.abspath(source.path)) for source in sources] if known else [None] * len(sources)
+    used = set(known.values())
+    free = (number for number in count(1) if number not in used)
+    return [next(free) if number is None else number for number in kept]
 
-    def result_name(self, source: str, index: int) -> str:
-        """The name for a source, checked to be that of a result.
 
-        Raises
-        ------
-        OptionError
-            Its suffix is no format of results.
-        """
-        name = self.name(source, index)
-        try:
-            format_of(name)
-        except OptionError as error:
-            raise OptionError(f"{display_name(source)}: its result would be {display_name(name)!r}: {error}") from None
-        return name
+Names = tuple[list[Item], dict[str, tuple[Source, str]], list[tuple[Source, str, Source, str]]]
+
+
+def _names(sources: Sequence[Source], numbers: Sequence[int], template: Template, *, figures: bool) -> Names:
+    """The items, which source uses which name, and pairs of sources that use the same name."""
+    figure = Template(FIGURE)
+    items: list[Item] = []
+    taken: dict[str, tuple[Source, str]] = {}
+    clashes: list[tuple[Source, str, Source, str]] = []
+    for source, index in zip(sources, numbers, strict=True):
+        folder = os.path.dirname(source.name)
+        result = os.path.join(folder, template.result_name(source.path, index))
+        drawn = os.path.join(folder, figure.name(source.path, index)) if figures else None
+        items.append(Item(source, result, drawn, index))
+        for path in filter(None, (result, drawn)):
+            other, first = taken.setdefault(_key(path), (source, path))
+            if other is not source or first is not path:
+                clashes.append((other, first, source, path))
+    return items, taken, clashes
+
+
+def _key(path: str) -> str:
+    """A key that is equal for all spellings of a name that some file system treats as one."""
+    return unicodedata.normalize("NFC", path).casefold()
+
+
+def _check_folders(items: Sequence[Item], taken: Mapping[str, tuple[Source, str]], output: str) -> None:
+    """Refuse a result with the name of a folder that another result needs."""
+    seen: set[str] = set()
+    for item in items:
+        folder = os.path.dirname(item.result)
+        while folder and folder not in seen:
+            seen.add(folder)
+            if _key(folder) in taken:
+                source, path = taken[_key(folder)]
+                raise OptionError(
+                    f"{display_name(source.path)} would write {display_name(os.path.join(output, path))}, which "
+                    f"would be a folder for that of {display_name(item.source.path)}; choose another --name"
+                )
+            folder = os.path.dirname(folder)
+
+
+def _clash(first: Source, one: str, second: Source, other: str, output: str) -> str:
+    target = display_name(os.path.join(output, other))
+    if first is second:
+        return f"{display_name(first.path)}: its result and its figure would both be {target}"
+    like = "" if one == other else f", which is {display_name(one)} where case or accents are not told apart"
+    return f"{display_name(first.path)} and {display_name(second.path)} would both write {target}{like}"
+
+
+def _advice(sources: Sequence[Source], numbers: Sequence[int], template: Template, *, figures: bool) -> str:
+    """Options with which all names differ; those that change the least come first."""
+    suffix = os.path.splitext(template.name("x.png", 1))[1]
+    ending = f".pooled{suffix}" if template.name("x.png", 1) == "x.pooled.png" else suffix
+    stems = ("{parent}-{stem}", "{parent}-{name}", "{stem}-{index}", "{index}")
+    tries = [template, Template(f"{{name}}{ending}"), *(Template(f"{stem}{suffix}") for stem in stems)]
+    for figure in (True, False) if figures else (False,):
+        for one in tries:
+            try:
+                items, taken, clashes = _names(sources, numbers, one, figures=figure)
+                _check_folders(items, taken, "")
+            except OptionError:
+                continue
+            if not clashes:
+                name = [] if one is template else [f"--name '{one.text}'"]
+                return " ".join([*name, *(["--no-figure"] if figures and not figure else [])])
+    return "another folder for each of them"
+
+
+def _check_places(items: Sequence[Item], output: str) -> None:
+    """Refuse results that links would place outside the folder, and results that are sources."""
+    inside = os.path.realpath(output)
+    for folder in {os.path.dirname(item.result) for item in items}:
+        real = os.path.realpath(os.path.join(output, folder))
+        if os.path.commonpath([inside, real]) != inside:
+            raise OptionError(
+                f"{display_name(os.path.join(output, folder))}: leads out of {display_name(output)}; choose a folder inside it"
+            )
+    sources = {source.stamp.file: source for source, *_ in items if source.stamp}
+    for item in items:
+        for path in filter(None, (item.result, item.figure)):
+            stamp = stamp_of(os.path.join(output, path))
+            other = sources.get(stamp.file) if stamp else None
+            if other is not None:
+                raise OptionError(
+                    f"{display_name(item.source.path)}: its result would replace {display_name(other.path)}, "
+                    "which is an input; choose another folder or --name"
+                )

@@ -1,12 +1,13 @@
-"""The files that a batch writes about all its pictures: the report, the pages of the contact sheet."""
+"""The files that a batch writes about all its pictures: the report and the pages of the contact sheet."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
 
-from poolcli.batch.known import line_of
-from poolcli.batch.plan import OWN, stamp_of
+from poolcli.batch.journal_state import OWN, to_line
+from poolcli.batch.plan import pages_pattern, stamp_of
+from poolcli.batch.prune import remove
 from poolcli.errors import OptionError
 from poolcli.images.atomic import atomic_write, check_target
 
@@ -14,35 +15,35 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from poolcli.batch.journal import Journal
-    from poolcli.batch.known import Known
+    from poolcli.batch.journal_state import JournalState
     from poolcli.batch.plan import Item
 
 
-class Extras:
-    """Reports and sheets of a batch: an earlier run's are replaced, what belongs to others is not.
+class BatchOutputs:
+    """The report and the sheet of a batch; those of an earlier run are replaced, other files are not.
 
     Parameters
     ----------
     items : sequence of Item
     folder : path
         DIR.
-    known : Known
+    known : JournalState
         What the journal of `folder` says.
     force : bool
         Whether files of others may be replaced.
     """
 
-    def __init__(self, items: Sequence[Item], folder: str, known: Known, *, force: bool) -> None:
+    def __init__(self, items: Sequence[Item], folder: str, known: JournalState, *, force: bool) -> None:
         self._folder, self._known, self._force = os.path.realpath(folder), known, force
         self._made = {name for item in items for name in (item.result, item.figure)}
-        self._sources = {item.source.stamp[2:] for item in items if item.source.stamp}
+        self._sources = {item.source.stamp.file for item in items if item.source.stamp}
 
     def name(self, path: str) -> str:
-        """The name of a file from DIR, so that both may be moved together."""
+        """The path of a file relative to DIR, so that both can be moved together."""
         return os.path.relpath(os.path.realpath(path), self._folder)
 
     def check(self, path: str) -> None:
-        """Refuse a file that could not be written, is not ours, or is one of the pictures or results.
+        """Refuse a file that cannot be written, that poolcli did not write, or that is a picture or a result.
 
         Raises
         ------
@@ -50,20 +51,32 @@ class Extras:
         """
         name, stamp = self.name(path), stamp_of(path)
         if name in self._made:
-            raise OptionError("is one of the results; another name is expected")
+            raise OptionError("is one of the results; choose another name")
         if name.split(os.sep)[0] == OWN:
-            raise OptionError("lies in the folder of the journal; another folder is expected")
-        if stamp is not None and stamp[2:] in self._sources:
-            raise OptionError("is one of the inputs; another name is expected")
+            raise OptionError("lies in the folder of the journal; choose another folder")
+        if stamp is not None and stamp.file in self._sources:
+            raise OptionError("is one of the inputs; choose another name")
         check_target(path, force=self._force or name in self._known.ours)
 
     def write(self, path: str, data: Any, journal: Journal) -> None:
-        """Write a file, noted as ours before it is: a run that is killed between the two finds it again.
+        """Write a file after noting it in the journal, so that the next run recognises it even if this one is killed.
 
         Raises
         ------
         OutputError
         """
-        if self.name(path) not in self._known.ours:
-            journal.add(line_of({"ours": self.name(path)}))
+        name = self.name(path)
+        if name not in self._known.ours and (os.path.isfile(path) or not os.path.exists(path)):  # no pipe, no device
+            journal.add(to_line({"ours": name}))
         atomic_write(path, data, force=True)
+
+    def remove_old_pages(self, sheet: str, pages: Sequence[str], journal: Journal) -> None:
+        """Remove the pages of an earlier contact sheet of the same name that the new one does not have.
+
+        Raises
+        ------
+        OutputError
+        """
+        wanted, pattern = {self.name(page) for page in pages}, pages_pattern(self.name(sheet))
+        for name in [one for one in self._known.ours if one not in wanted and pattern.fullmatch(one)]:
+            remove(journal, self._folder, name)

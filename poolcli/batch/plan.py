@@ -1,44 +1,44 @@
-"""The plan of a batch: which files are done, and under which names, before anything is read or written.
-
-Nothing is decided while files are being made: two sources that would write one file, a result that is a source, a
-name that leads out of the folder are refused here, with both names.
-"""
+"""The plan of a batch: the files to process, found before anything is written."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
-import unicodedata
 from dataclasses import dataclass, field
-from fnmatch import translate
 from functools import cache
-from re import IGNORECASE, escape
 from re import compile as compile_pattern
+from re import escape
 from typing import TYPE_CHECKING, NamedTuple
 
-from poolcli.batch.names import FIGURE, Template
+from poolcli.batch.made_here import MadeHere, is_marked
+from poolcli.batch.patterns import Patterns
+from poolcli.display import display_name
 from poolcli.errors import OptionError
-from poolcli.images.opening import SUFFIXES, display_name
+from poolcli.images.safe_open import SUFFIXES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-OWN = ".poolcli"
-"""The folder inside DIR that holds the journal; a folder that has one holds results."""
+    from collections.abc import Callable, Sequence
+    from re import Pattern
 
 
 class Stamp(NamedTuple):
-    """What tells one state of a file from another, and one file from another."""
+    """Identifies a file and its state."""
 
     size: int
     mtime_ns: int
+    ctime_ns: int
     device: int
     inode: int
 
+    @property
+    def file(self) -> tuple[int, int]:
+        """A key that is equal for all names of one file."""
+        return self.device, self.inode
+
 
 class Source(NamedTuple):
-    """A file to be done: its path, its name below the folder it was found in, and its state when found."""
+    """A file to process: its path, its name below the folder in which it was found, and its state at that time."""
 
     path: str
     name: str
@@ -46,16 +46,17 @@ class Source(NamedTuple):
 
 
 class Item(NamedTuple):
-    """A source and what is made of it; `result` and `figure` are paths below DIR."""
+    """A source with its result and figure, which are paths below DIR; `number` counts from 1."""
 
     source: Source
     result: str
     figure: str | None
+    number: int = 0
 
 
 @dataclass
 class Found:
-    """What the inputs hold: files, places that could not be looked into, and how many were left out and why."""
+    """The files in the inputs, the places that could not be read, and how many files were left out and why."""
 
     sources: list[Source] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
@@ -74,6 +75,8 @@ def find(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     sheet: str | None = None,
+    made: MadeHere | None = None,
+    examined: Callable[[Source], bool] = lambda _: False,
 ) -> Found:
     """Find the files of a batch.
 
@@ -81,86 +84,146 @@ def find(
     ----------
     inputs : sequence of path
         Files, taken as they are, and folders, of which the files that look like pictures are taken. Links to folders
-        below them are not followed, so that no loop is; hidden files and folders of results are left out.
+        below them are not followed, so that no loop is; hidden files and what poolcli made are left out.
     output : path
         The folder of the results; left out where it lies inside an input.
     recursive : bool
         Whether folders inside folders are searched.
     include, exclude : sequence of str
-        Shell patterns, compared without regard to case, with the name or, if they have a slash, with the path below
-        the input. `include` replaces the look at suffixes.
+        Patterns as in ``.gitignore`` (`patterns.Patterns`), compared with the path below the input. `include` replaces
+        the look at suffixes. A folder that `exclude` matches is not opened.
     sheet : path, optional
         The contact sheet of the batch, which may lie in an input; it and its pages are left out.
+    made : MadeHere, optional
+        What journals know, DIR's among them.
+    examined : callable, optional
+        Whether a source was found in an earlier run to be no result: its first bytes are not read again.
 
     Returns
     -------
     Found
-        Sorted by name, every file once.
+        Sorted by name, numbers in names by their value, every file once.
 
     Raises
     ------
     OptionError
-        An input that is the output folder itself.
+        An input that is the output folder itself, or a pattern that can match nothing.
     """
-    found = Found()
-    choice = _Choice(include, exclude, sheet)
-    own = _status(output)
+    return _Search(inputs, output, recursive, _Choice(include, exclude, sheet), made, examined).found
 
-    def consider(path: str, name: str, *, named: bool) -> None:
-        why_not = choice.refusal(path, name, named=named)
-        if why_not:
-            found.leave(why_not)
-        else:
-            found.sources.append(Source(path, name, stamp_of(path)))
 
-    for path in inputs:
+class _Search:
+    """One walk through the inputs."""
+
+    def __init__(
+        self,
+        inputs: Sequence[str],
+        output: str,
+        recursive: bool,
+        choice: _Choice,
+        made: MadeHere | None,
+        examined: Callable[[Source], bool],
+    ) -> None:
+        self.found = Found()
+        self._recursive, self._choice, self._examined = recursive, choice, examined
+        self._own = _status(output)
+        self._made = made if made is not None else MadeHere(output, (), lambda _: ())
+        for path in inputs:
+            self._input(path)
+        once: dict[tuple[str, str], Source] = {}
+        real = cache(os.path.realpath)  # of folders, which are few; a link to a file is a picture of its own
+        for source in self.found.sources:
+            folder, name = os.path.split(source.path)
+            once.setdefault((real(folder), name), source)
+        self.found.sources = sorted((source for source in once.values() if not self._is_ours(source)), key=_order)
+
+    def _input(self, path: str) -> None:
         status = _status(path)
         if status is None and not os.path.basename(path):  # a folder by its name
-            found.problems.append((path, os.strerror(errno.ENOENT)))
+            self.found.problems.append((path, os.strerror(errno.ENOENT)))
         elif status is None or not stat.S_ISDIR(status.st_mode):
-            consider(path, os.path.basename(path), named=True)
-        elif own is not None and os.path.samestat(own, status):
+            self._consider(path, os.path.basename(path), named=True)
+        elif self._own is not None and os.path.samestat(self._own, status):
             raise OptionError(
-                f"{display_name(path)}: the folder of the results is an input; another folder for -o is expected"
+                f"{display_name(path)}: the folder of the results is an input; give another folder for -o"
             )
         else:
-            for where, name in _walk(path, own, found, recursive=recursive):
-                consider(where, name, named=False)
-    once: dict[tuple[str, str], Source] = {}
-    real = cache(os.path.realpath)  # of folders, which are few; a link to a file is a picture of its own
-    for source in found.sources:
-        folder, name = os.path.split(source.path)
-        once.setdefault((real(folder), name), source)
-    found.sources = sorted(once.values(), key=lambda source: (os.fsencode(source.name), os.fsencode(source.path)))
-    return found
+            self._made.look_above(path)
+            self._walk(path)
 
+    def _consider(self, path: str, name: str, *, named: bool) -> None:
+        why_not = self._choice.refusal(path, name, named=named)
+        if why_not:
+            self.found.leave(why_not)
+            return
+        if named:
+            self._made.look_above(os.path.dirname(path) or os.curdir)
+        self.found.sources.append(Source(path, name, stamp_of(path)))
 
-def _walk(top: str, own: os.stat_result | None, found: Found, *, recursive: bool) -> Iterator[tuple[str, str]]:
-    """Yield path and name of every file; the folders still to be searched are a list, since they may lie deep."""
-    folders = [(top, "")]
-    while folders:
-        folder, below = folders.pop()
-        try:
-            with os.scandir(folder) as entries:
-                inside = list(entries)
-        except OSError as error:
-            found.problems.append((folder, error.strerror or str(error)))
-            continue
-        for entry in inside:
-            name = f"{below}{entry.name}"
-            if entry.name.startswith("."):
-                found.leave("hidden")
-            elif entry.is_dir(follow_symlinks=False):
-                if not recursive:
-                    found.leave("folders, --recursive takes them")
-                elif _holds_results(entry.path, own):
-                    found.leave("folders of results")
+    def _walk(self, top: str) -> None:
+        """Consider every file; the folders still to be searched are kept in a list, since they may be nested deeply."""
+        folders = [(top, "")]
+        while folders:
+            folder, below = folders.pop()
+            try:
+                with os.scandir(folder) as entries:
+                    inside = list(entries)
+            except OSError as error:
+                self.found.problems.append((folder, error.strerror or str(error)))
+                continue
+            self._made.look_into(folder)
+            for entry in inside:
+                name = f"{below}{entry.name}"
+                if entry.name.startswith("."):
+                    self.found.leave("hidden")
+                elif entry.is_dir(follow_symlinks=False):
+                    why_not = self._why_not_entered(entry.path, name)
+                    if why_not:
+                        self.found.leave(why_not)
+                    else:
+                        folders.append((entry.path, f"{name}/"))
+                elif _leads_to_folder(entry):
+                    self.found.leave("links to folders")
                 else:
-                    folders.append((entry.path, f"{name}/"))
-            elif _leads_to_folder(entry):
-                found.leave("links to folders")
-            else:
-                yield entry.path, name
+                    self._consider(entry.path, name, named=False)
+
+    def _why_not_entered(self, folder: str, name: str) -> str:
+        if self._choice.excludes_folder(name):
+            return "excluded folders"
+        if not self._recursive:
+            return "folders, --recursive takes them"
+        status = _status(folder)
+        own = self._own is not None and status is not None and os.path.samestat(status, self._own)
+        return "folders of results" if own else ""
+
+    def _is_ours(self, source: Source) -> bool:
+        known = self._made.has(source.path)
+        if known or (not self._examined(source) and is_marked(source.path)):
+            self.found.leave(MADE)
+            return True
+        return False
+
+
+MADE = "made by poolcli"
+"""Why a result, a figure, a sheet or a report is left out."""
+
+_DIGITS = compile_pattern(rb"0*([0-9]+)")
+
+
+def natural(name: bytes) -> bytes:
+    """A key that sorts names by their bytes, and numbers in them by their value.
+
+    Examples
+    --------
+    >>> sorted([b"frame10.png", b"frame2.png"], key=natural)
+    [b'frame2.png', b'frame10.png']
+    """
+    return _DIGITS.sub(lambda found: b"0" + bytes([min(len(found[1]), 255)]) + found[1], name)
+
+
+def _order(source: Source) -> tuple[bytes, bytes, bytes]:
+    name = os.fsencode(source.name)
+    return natural(name), name, os.fsencode(source.path)
 
 
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
@@ -170,44 +233,38 @@ def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _holds_results(folder: str, own: os.stat_result | None) -> bool:
-    status = _status(folder)
-    if own is not None and status is not None and os.path.samestat(status, own):
-        return True
-    return os.path.isdir(os.path.join(folder, OWN))
-
-
 class _Choice:
-    """Which of the files that are found are taken."""
+    """The rules that decide which of the found files are taken."""
 
     def __init__(self, include: Sequence[str], exclude: Sequence[str], sheet: str | None) -> None:
-        self._include = _matcher(include) if include else None
-        self._exclude = _matcher(exclude)
-        self._pages = None
-        if sheet is not None:
-            stem, suffix = os.path.splitext(os.path.abspath(sheet))
-            self._pages = compile_pattern(f"{escape(stem)}(-[0-9]+)?{escape(suffix)}")
+        self._include, self._exclude = Patterns(include), Patterns(exclude)
+        self._pages = None if sheet is None else pages_pattern(os.path.abspath(sheet))
+
+    def excludes_folder(self, name: str) -> bool:
+        """Whether a folder is left out with everything in it."""
+        return self._exclude.match(name, folder=True)
 
     def refusal(self, path: str, name: str, *, named: bool) -> str:
-        """Why a file is left out; empty when it is not. Files that were `named` need not look like pictures."""
+        """Why a file is left out; empty if it is taken. Files that the user `named` need no suffix of a picture."""
         if self._pages and not named and self._pages.fullmatch(os.path.abspath(path)):
             return "the contact sheet"
-        if self._exclude(name):
+        if named:  # the folders that were written with it count, in `find … | poolcli batch --files-from -`
+            typed = os.path.normpath(path)
+            name = name if os.path.isabs(typed) or typed.startswith(os.pardir) else typed
+        if self._exclude.match(name) or (named and self._exclude.match_within(name)):
             return "excluded"
-        if self._include is not None:
-            return "" if self._include(name) else "not included"
-        return "" if named or name.lower().endswith(SUFFIXES) else "no picture by its suffix"
+        if not self._include:
+            return "" if named or name.lower().endswith(SUFFIXES) else "no picture by its suffix"
+        if self._include.match(name):
+            return ""
+        inside = self._include.match_within(name)  # a folder was asked for: not all in it is a picture
+        return "" if inside and name.lower().endswith(SUFFIXES) else "not included"
 
 
-def _matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
-    alone = [compile_pattern(translate(p), IGNORECASE) for p in patterns if "/" not in p]
-    paths = [compile_pattern(translate(p), IGNORECASE) for p in patterns if "/" in p]
-
-    def matches(name: str) -> bool:
-        last = os.path.basename(name)
-        return any(p.match(last) for p in alone) or any(p.match(name) for p in paths)
-
-    return matches
+def pages_pattern(sheet: str) -> Pattern[str]:
+    """The names that pages of a contact sheet may have."""
+    stem, suffix = os.path.splitext(sheet)
+    return compile_pattern(f"{escape(stem)}(-[0-9]+)?{escape(suffix)}")
 
 
 def _status(path: str) -> os.stat_result | None:
@@ -218,94 +275,6 @@ def _status(path: str) -> os.stat_result | None:
 
 
 def stamp_of(path: str) -> Stamp | None:
-    """The state of a file now; None when it cannot be looked at."""
+    """The present state of a file; None if it cannot be read."""
     status = _status(path)
-    return status and Stamp(status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino)
-
-
-def assign(sources: Sequence[Source], output: str, template: Template, *, figures: bool) -> list[Item]:
-    """Give every source the names of its result and figure.
-
-    Raises
-    ------
-    OptionError
-        Two sources would write one file, as file systems that ignore case or Unicode's forms see it, or one a file
-        and the other a folder; a result would replace a source, or lie outside `output`.
-    """
-    figure = Template(FIGURE)
-    items: list[Item] = []
-    taken: dict[str, tuple[Source, str]] = {}
-    clashes: list[str] = []
-    for index, source in enumerate(sources, 1):
-        folder = os.path.dirname(source.name)
-        result = os.path.join(folder, template.result_name(source.path, index))
-        drawn = os.path.join(folder, figure.name(source.path, index)) if figures else None
-        items.append(Item(source, result, drawn))
-        for path in filter(None, (result, drawn)):
-            other, first = taken.setdefault(_key(path), (source, path))
-            if other is not source or first is not path:
-                clashes.append(_clash(other, first, source, path, output, figure=path is drawn, figures=figures))
-    if clashes:
-        more = f" (and {len(clashes) - 1} more)" if len(clashes) > 1 else ""
-        raise OptionError(f"{clashes[0]}{more}")
-    _check_folders(items, taken, output)
-    _check_places(items, output)
-    return items
-
-
-def _key(path: str) -> str:
-    """What is the same for all spellings of a name that some file systems take for one."""
-    return unicodedata.normalize("NFC", path).casefold()
-
-
-def _check_folders(items: Sequence[Item], taken: Mapping[str, tuple[Source, str]], output: str) -> None:
-    """Refuse a result whose name is that of a folder of others: neither could be made once the other is there."""
-    seen: set[str] = set()
-    for item in items:
-        folder = os.path.dirname(item.result)
-        while folder and folder not in seen:
-            seen.add(folder)
-            if _key(folder) in taken:
-                source, path = taken[_key(folder)]
-                raise OptionError(
-                    f"{display_name(source.path)} would write {display_name(os.path.join(output, path))}, which "
-                    f"would be a folder for that of {display_name(item.source.path)}; another --name is expected"
-                )
-            folder = os.path.dirname(folder)
-
-
-def _clash(first: Source, one: str, second: Source, other: str, output: str, *, figure: bool, figures: bool) -> str:
-    target = display_name(os.path.join(output, other))
-    if first is second:
-        return (
-            f"{display_name(first.path)}: its result and its figure would both be {target}; another --name is expected"
-        )
-    like = "" if one == other else f", which is {display_name(one)} where case or accents are not told apart"
-    alike = os.path.basename(first.path) == os.path.basename(second.path)
-    name = "--name '{parent}-{stem}.png'" if alike else "--name '{name}.pooled.png'"
-    hint = "--no-figure" if figure else f"{name} --no-figure" if figures else name
-    return (
-        f"{display_name(first.path)} and {display_name(second.path)} would both write {target}{like}; "
-        f"{hint} keeps them apart"
-    )
-
-
-def _check_places(items: Sequence[Item], output: str) -> None:
-    """Refuse results outside the folder, through links, and results that are sources."""
-    inside = os.path.realpath(output)
-    for folder in {os.path.dirname(item.result) for item in items}:
-        real = os.path.realpath(os.path.join(output, folder))
-        if os.path.commonpath([inside, real]) != inside:
-            raise OptionError(
-                f"{display_name(os.path.join(output, folder))}: leads out of {display_name(output)}; a folder inside it expected"
-            )
-    sources = {source.stamp[2:]: source for source, *_ in items if source.stamp}
-    for item in items:
-        for path in filter(None, (item.result, item.figure)):
-            stamp = stamp_of(os.path.join(output, path))
-            other = sources.get(stamp[2:]) if stamp else None
-            if other is not None:
-                raise OptionError(
-                    f"{display_name(item.source.path)}: its result would replace {display_name(other.path)}, "
-                    "which is an input; another folder or --name is expected"
-                )
+    return status and Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_dev, status.st_ino)

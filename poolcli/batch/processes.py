@@ -1,43 +1,55 @@
-"""Worker processes: made by a server that has imported what they need, deaf to Ctrl-C, gone when their parent is."""
+"""Worker processes: forked by a server that has imported what they need; they end when their parent ends."""
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
-import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
+from multiprocessing import connection as mp_connection
 from multiprocessing import resource_tracker
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import poolcli
+from poolcli.batch.scheduler import WorkerLostError
+from poolcli.batch.worker_process import NO_MEMORY, work
 from poolcli.errors import PoolcliError
-from poolcli.images.quiet import silent_stderr
+from poolcli.images.pillow_guard import silent_stderr
+from poolcli.limits import lacks_memory, limits, memory_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import Executor, Future
+    from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
 _ENVIRONMENT = {
-    # Without it interpreters that begin would take modules from the current folder: the user's, by their names.
+    # Without it new interpreters would import modules from the current folder, which is the user's.
     "PYTHONSAFEPATH": "1",
-    # A worker keeps what it has freed for its next picture: memory that was given back costs page faults (glibc).
+    # A worker keeps the memory of one picture for the next: memory that was given back costs page faults (glibc).
     "MALLOC_TRIM_THRESHOLD_": str(1 << 28),
     "MALLOC_MMAP_THRESHOLD_": str(1 << 25),
 }
 
-_GONE = 0.05
+_PACKAGE = str(Path(poolcli.__file__).resolve())
+_PAUSES = (0.0, 0.1, 0.5)
+"""Seconds before each attempt to start a worker: a server that is dying is replaced only when it is gone."""
+_END_SECONDS = 1.0
+"""The longest wait for a process that was killed."""
 _UNKNOWN = 255
-"""What multiprocessing says of a process whose exit code was lost, with the server that made it."""
+"""Exit code that multiprocessing reports of a process whose server died."""
+_AHEAD_BYTES = 1 << 16
+"""A busy worker gets no more than this: it does not read, and the parent would wait for it."""
 
 
-class Processes:
-    """An engine (`crew.Engine`) of worker processes.
+class ProcessBackend:
+    """A backend (`scheduler.Backend`) of worker processes.
+
+    Each has a pipe of its own and nothing else is shared: no queue, lock or semaphore that a killed worker could leave
+    taken, and no thread in the parent.
 
     Parameters
     ----------
@@ -49,87 +61,205 @@ class Processes:
         Modules to be imported once, for all of them.
     """
 
-    far = True
+    send_ahead = True
 
     def __init__(self, jobs: int, max_memory: int | None = None, preload: Sequence[str] = ()) -> None:
         self.jobs = jobs
         self._max_memory, self._preload = max_memory, preload
         self._context: Any = multiprocessing.get_context(_method())
-        self._known: set[BaseProcess] = set()
 
-    def start(self) -> Executor:
-        """Make a pool; its processes begin when tasks are submitted."""
-        prepare(self._preload)
-        self._known.clear()
-        return _Pool(self._known, self.jobs, self._context, (self._max_memory,))
+    def start(self, call: Callable[[Any], Any]) -> ProcessWorker:
+        """Start a worker that calls `call` with every task.
+
+        Raises
+        ------
+        PoolcliError
+            The system lets no process begin.
+        """
+        for pause in _PAUSES:
+            time.sleep(pause)
+            try:
+                prepare(self._preload)
+                return self._start(call)
+            except (EOFError, ConnectionError):
+                continue  # the server died; the next attempt starts another one
+            except (OSError, MemoryError) as error:
+                reason = getattr(error, "strerror", None) or "not enough memory"
+                raise PoolcliError(_no_workers(reason)) from None
+            except RuntimeError as error:
+                if not lacks_memory(error):
+                    raise
+                raise PoolcliError(_no_workers("not enough memory")) from None
+        raise PoolcliError(_no_workers("the process that forks them died, perhaps for lack of memory"))
+
+    def _start(self, call: Callable[[Any], Any]) -> ProcessWorker:
+        ours, theirs = self._context.Pipe()
+        try:
+            arguments = (theirs, pickle.dumps(call), self._max_memory, _PACKAGE)
+            process = self._context.Process(target=work, args=arguments, daemon=True)
+            with _quiet_birth():
+                process.start()
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return ProcessWorker(process, ours, is_limited=bool(self._max_memory or memory_limits()))
+
+    def wait(self, workers: Sequence[ProcessWorker], seconds: float) -> Sequence[ProcessWorker]:
+        """Return the workers that have sent something or have ended, after at most `seconds`.
+
+        Raises
+        ------
+        PoolcliError
+            The system refuses to wait.
+        """
+        by_connection = {worker.connection: worker for worker in workers}
+        try:
+            ready = mp_connection.wait(list(by_connection), seconds)
+        except OSError as error:
+            msg = f"worker processes cannot be waited for: {error.strerror}{limits()}; use --jobs 0, which works in this process"
+            raise PoolcliError(msg) from None
+        return [by_connection[one] for one in ready]  # type: ignore[index]
+
+
+class ProcessWorker:
+    """The parent's end of a worker process."""
+
+    def __init__(self, process: BaseProcess, connection: Connection[Any, Any], *, is_limited: bool = False) -> None:
+        self._process, self.connection = process, connection
+        self._is_limited = is_limited
+        self._chunks = 0
+        self._held: bytes | None = None
+        self._reading = self._was_ended = False
+
+    def send(self, tasks: list[Any]) -> None:
+        """Send a chunk."""
+        self._chunks += 1
+        data = pickle.dumps(tasks)
+        if self._chunks > 1 and len(data) > _AHEAD_BYTES:
+            self._held = data
+        else:
+            self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self.connection.send_bytes(data)
+        except ConnectionError:
+            pass  # it is gone, which `receive` reports
+        except OSError:  # it would wait for ever for the rest
+            self._end()
+
+    def receive(self) -> tuple[list[Any], float]:
+        """Return the outcomes of the oldest chunk and the seconds that it took.
+
+        Raises
+        ------
+        WorkerLostError
+            The process is gone, or an earlier call was interrupted halfway through a message.
+        """
+        if self._reading:
+            raise WorkerLostError
+        self._reading = True
+        try:
+            found, error = self.connection.recv()
+        except (EOFError, ConnectionError):
+            raise WorkerLostError from None
+        except (OSError, pickle.UnpicklingError):
+            self._end()
+            raise WorkerLostError from None
+        self._reading = False
+        self._chunks -= 1
+        if error is not None:
+            raise error
+        if self._held is not None:
+            held, self._held = self._held, None
+            self._send(held)
+        outcomes: tuple[list[Any], float] = found
+        return outcomes
+
+    def _end(self) -> None:
+        """End a process whose pipe has failed: it would wait, and nothing more can be had from it."""
+        self._was_ended = True
+        with suppress(Exception):
+            self._process.kill()
 
     def kill(self) -> None:
-        """End all workers at once."""
-        for process in self._known:
-            with suppress(Exception):  # it is gone already
-                process.kill()
+        """End the process at once."""
+        with suppress(Exception):  # it is gone already
+            self._process.kill()
+        self.connection.close()
+        with suppress(Exception):
+            self._process.join(_END_SECONDS)
 
-    def death(self) -> str:
-        """What a worker died of by itself; the others are ended by the pool, with SIGTERM, when one is dead."""
-        codes = [process.exitcode for process in self._known]
-        deaths = [code for code in codes if code not in (None, 0, -signal.SIGTERM, _UNKNOWN)]
-        return _death(deaths[0]) if deaths else ""
+    def cause_of_death(self) -> str:
+        """Why the process ended; empty if that is not known."""
+        with suppress(Exception):
+            self._process.join(_END_SECONDS)
+        code = self._process.exitcode
+        return "" if self._was_ended or code in (None, _UNKNOWN) else _death(code, is_limited=self._is_limited)
 
 
 def _method() -> str:
-    # fork alone would copy the locks of threads that do not exist in the child.
+    # Plain fork would copy locks that threads hold which do not exist in the child.
     return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 
-def prepare(preload: Sequence[str]) -> None:
-    """Let the server begin and import `preload` beside whatever is still to be done before processes are needed.
+def _no_workers(reason: str) -> str:
+    if not _current_folder():
+        reason = "the current folder does not exist any more"
+        return f"no worker process can be started: {reason}; change to another one (cd), or use --jobs 0"
+    return f"no worker process can be started: {reason}{limits()}; use fewer --jobs, or --jobs 0, which works in this process"
 
-    If that fails it is tried again, and told of, when the first of them is made.
+
+def prepare(preload: Sequence[str]) -> None:
+    """Start the server and let it import `preload` while this process does something else.
+
+    A failure is ignored here: it comes again, and is reported, when the first worker is started.
     """
     os.environ.update(_ENVIRONMENT)
     with suppress(OSError):
         if sys.platform != "win32":
-            resource_tracker.ensure_running()  # which would let SIGINT through again, had it still to be started
+            resource_tracker.ensure_running()  # starting it later would unblock SIGINT
         if _method() == "forkserver":
             from multiprocessing import forkserver
 
-            forkserver.set_forkserver_preload(list(preload))
-            with _quiet_birth():
+            # An isolated interpreter (-I, -E) ignores PYTHONPATH and might import another poolcli; workers then import
+            # by themselves, after they were given this process's path.
+            forkserver.set_forkserver_preload([] if sys.flags.ignore_environment else list(preload))
+            with _quiet_birth(), _own_import_path():
                 forkserver.ensure_running()
 
 
-class _Pool(ProcessPoolExecutor):
-    """A process pool that keeps SIGINT from its workers, and remembers them."""
+@contextmanager
+def _own_import_path() -> Iterator[None]:
+    """Give a new interpreter the import path of this one; else it could import another installed poolcli."""
+    before = os.environ.get("PYTHONPATH")
+    package = str(Path(_PACKAGE).parent.parent)
+    here = {"", os.curdir} if os.path.realpath(package) == _current_folder() else {"", os.curdir, _current_folder()}
+    paths = [path for path in sys.path if path not in here]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths if package in paths else [package, *paths])
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
-    def __init__(self, known: set[BaseProcess], jobs: int, context: Any, arguments: tuple[Any, ...]) -> None:
-        super().__init__(jobs, mp_context=context, initializer=_begin, initargs=arguments)
-        self._jobs, self._known = jobs, known
-        # All begin with the first task: one that began later would be handed the pool's pipes while another's death
-        # closes them, and with them whatever has got their numbers meanwhile.
-        self._safe_to_dynamically_spawn_children = False
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        if len(self._known) == self._jobs:
-            return super().submit(fn, *args, **kwargs)
-        try:
-            with _quiet_birth():
-                return super().submit(fn, *args, **kwargs)
-        except (EOFError, ConnectionError) as error:
-            time.sleep(_GONE)  # another is made when this one has left the list of processes
-            msg = "the server that makes processes died"
-            raise BrokenProcessPool(msg) from error
-        except OSError as error:
-            raise PoolcliError(f"worker processes: {error.strerror or error}; fewer --jobs are expected") from None
-        finally:
-            self._known.update(multiprocessing.active_children())
+def _current_folder() -> str:
+    try:
+        return os.path.realpath(os.getcwd())
+    except OSError:  # it was deleted
+        return ""
 
 
 @contextmanager
 def _quiet_birth() -> Iterator[None]:
-    """Let processes begin with SIGINT blocked, as Ctrl-C is the parent's to handle, and with no stderr.
+    """Start processes with SIGINT blocked, since the parent handles Ctrl-C, and without stderr.
 
-    What they would write there, Python's words on a pool that went away or a C library's on a damaged file, has no
-    picture's name; what is wrong with a picture is told by its outcome.
+    What Python or a C library would write there names no picture; an outcome says what is wrong with a picture.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if hasattr(signal, "pthread_sigmask") else None
     try:
@@ -140,34 +270,15 @@ def _quiet_birth() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin(max_memory: int | None) -> None:
-    """Prepare a worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where signals cannot be blocked
-    gc.freeze()  # what has been imported is there for good: no search in it for garbage
-    gc.set_threshold(10_000)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    if max_memory is not None:
-        import resource
-
-        # What a process has for itself: address space that is only reserved does not count where the system can tell.
-        limit = resource.RLIMIT_DATA if sys.platform == "linux" else resource.RLIMIT_AS
-        _, hard = resource.getrlimit(limit)
-        most = max_memory if hard == resource.RLIM_INFINITY else min(max_memory, hard)
-        resource.setrlimit(limit, (most, most))
-
-
-def _end_with_parent() -> None:
-    """A parent that was killed tells nobody, and its workers would wait for tasks for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _death(code: int) -> str:
+def _death(code: int, *, is_limited: bool) -> str:
+    """Why a process ended, from its exit code, or from the signal if the code is negative."""
+    if code == NO_MEMORY:
+        return f"not enough memory{limits()}; use a smaller picture, fewer --jobs, or a higher limit"
     if code >= 0:
-        return f"its worker process ended with exit code {code}"
-    with suppress(ValueError):
+        return f"its worker process ended with exit code {code}, perhaps out of memory{limits()}"
+    try:
         name = signal.Signals(-code).name
-        return f"its worker process died of {name}" + (", perhaps out of memory" if name == "SIGKILL" else "")
-    return f"its worker process died of signal {-code}"
+    except ValueError:
+        name = f"signal {-code}"
+    perhaps = f", perhaps out of memory{limits()}" if name == "SIGKILL" or is_limited else ""
+    return f"its worker process died of {name}{perhaps}"

@@ -6,10 +6,10 @@ import csv
 import io
 import json
 import os
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
+from poolcli.display import display_name
 from poolcli.errors import OptionError
-from poolcli.images.opening import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +27,7 @@ def _jsonl(stream: BinaryIO, rows: Iterable[Row], maps: Sequence[str]) -> None:
 
 def _csv(stream: BinaryIO, rows: Iterable[Row], maps: Sequence[str]) -> None:
     text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
-    writer = csv.writer(text)
+    writer = csv.writer(UnixLines(text))
     writer.writerow([*_COLUMNS, *_INPUT, *(f"{name}.{column}" for name in maps for column in _MAP)])
     for row in rows:
         found = row["input"] or {}
@@ -38,12 +38,22 @@ def _csv(stream: BinaryIO, rows: Iterable[Row], maps: Sequence[str]) -> None:
     text.detach()
 
 
+class UnixLines:
+    """Replaces the line ends of a `csv.writer` by LF; with a line terminator of LF it would not quote CR."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, row: str) -> object:
+        return self._stream.write(row.removesuffix("\r\n") + "\n")
+
+
 FORMATS: dict[str, Callable[[BinaryIO, Iterable[Row], Sequence[str]], None]] = {".csv": _csv, ".jsonl": _jsonl}
 """Suffix -> what writes rows to a stream; the maps' names head the columns of a table."""
 
 
 def writer(path: str) -> Callable[[BinaryIO, Iterable[Row], Sequence[str]], None]:
-    """Choose what writes a report, by the suffix of its name.
+    """The function that writes a report in the format of its suffix.
 
     Raises
     ------
@@ -52,5 +62,5 @@ def writer(path: str) -> Callable[[BinaryIO, Iterable[Row], Sequence[str]], None
     """
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in FORMATS:
-        raise OptionError(f"report {display_name(path)!r}: a name ending in {' or '.join(FORMATS)} expected")
+        raise OptionError(f"report {display_name(path)!r}: write a name ending in {' or '.join(FORMATS)}")
     return FORMATS[suffix]

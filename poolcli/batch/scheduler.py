@@ -1,8 +1,9 @@
-"""Doing tasks side by side, whatever becomes of those who do them.
+"""Runs tasks in parallel and gives every task exactly one outcome, even if workers die.
 
-`concurrent.futures.Executor` is the one interface: an `Engine` makes executors, and a `Crew` keeps a bounded number of
-tasks in flight on one of them. A pool whose worker dies breaks as a whole and does not say which task it was; the crew
-makes a new one, does the suspects one at a time, and blames the one that breaks it again.
+A `Backend` starts workers: processes, or this process itself. A `Scheduler` gives each worker a chunk of tasks and
+takes the outcomes back. Every worker has a connection of its own, so a worker that dies is noticed at once and only the
+tasks that it held are in doubt: each of those runs once more, alone, and is blamed when its worker dies again.
+Nothing here waits for a worker without a limit.
 """
 
 from __future__ import annotations
@@ -10,282 +11,352 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Generator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from poolcli.errors import PoolcliError
-from poolcli.images.quiet import silent_stderr
+from poolcli.images.pillow_guard import silent_stderr
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 Task = TypeVar("Task")
 
 MOST_DEATHS = 10
-"""Deaths in a row, with nothing done between them: it is not the pictures."""
+"""Worker deaths in a row, with no task finished between them, after which the run gives up."""
 
-STARTING = 2.0
-"""Seconds that a fresh worker may take until it works on its first task."""
+STARTING_SECONDS = 2.0
+"""Seconds that a new worker may need until it works on its first task."""
 
-PARCEL_SECONDS, PARCEL_TASKS = 0.04, 16
-"""How long a worker is busy with what it is sent at a time, and how many tasks that is at most: sending has its price."""
+CHUNK_SECONDS, CHUNK_TASKS = 0.04, 16
+"""A chunk keeps a worker busy for so long, and holds so many tasks at most.
 
-LONGEST = 0.1
-"""Seconds after which a worker begins no more of what it was sent together: these tasks take longer than those before."""
+Chunks amortise the cost of sending: with one task each, 3,000 PNGs of 64x64 take 1.38 times as long, and 576 JPEGs of
+375x500 take 1.09 times as long.
+"""
 
-GRACE = 1.0
-"""Seconds that tasks in flight get to end by themselves when the run is interrupted."""
+BEGIN_SECONDS = 0.1
+"""Seconds after which a worker begins no further task of a chunk: these tasks take longer than those before."""
+
+GRACE_SECONDS = 1.0
+"""Seconds that running tasks get to finish when the run is interrupted."""
+
+TICK_SECONDS = 0.25
+"""The longest single wait. A signal that arrives just before a wait begins is handled after it."""
 
 
-class Lost(NamedTuple):
-    """A task that has no outcome: its worker died, or was killed since it took too long."""
+class WorkerDied(NamedTuple):
+    """The outcome of a task whose worker died, or was killed because the task took too long."""
 
     error: str
 
 
-class Engine(Protocol):
-    """Makes executors, and knows how to end them."""
+class WorkerLostError(Exception):
+    """A worker has ended, and the outcomes of its tasks are lost."""
+
+
+class Worker(Protocol):
+    """Runs chunks of tasks in the order in which it gets them."""
+
+    def send(self, tasks: list[Any]) -> None:
+        """Send a chunk; if the worker has ended, `receive` raises the error."""
+        ...
+
+    def receive(self) -> tuple[list[Any], float]:
+        """Return the outcomes of the oldest chunk and the seconds that it took; raise `WorkerLostError`."""
+        ...
+
+    def kill(self) -> None:
+        """Kill the worker at once."""
+        ...
+
+    def cause_of_death(self) -> str:
+        """Why the worker ended; empty if that is not known."""
+        ...
+
+
+class Backend(Protocol):
+    """Starts workers."""
 
     jobs: int
-    """How many tasks are worked on at a time."""
-    far: bool
-    """Whether sending takes time: then tasks are sent ahead, and small ones several at a time."""
+    """How many workers there may be."""
+    send_ahead: bool
+    """Whether sending takes time: then chunks hold several tasks, and each worker has a second one waiting."""
 
-    def start(self) -> Executor:
-        """Make an executor, ready for tasks."""
+    def start(self, call: Callable[[Any], Any]) -> Worker:
+        """Start a worker that calls `call` with every task."""
         ...
+
+    def wait(self, workers: Sequence[Any], seconds: float) -> Sequence[Any]:
+        """Return the workers that have something to receive, after at most `seconds`."""
+        ...
+
+
+class SerialBackend:
+    """Runs each task in this process when it is sent: ``--jobs 0``."""
+
+    jobs, send_ahead = 1, False
+
+    def start(self, call: Callable[[Any], Any]) -> Worker:
+        """Return the worker of this process."""
+        return _SerialWorker(call)
+
+    def wait(self, workers: Sequence[Any], seconds: float) -> Sequence[Any]:
+        """Return all workers; their chunks are done already."""
+        return workers
+
+
+class _SerialWorker:
+    def __init__(self, call: Callable[[Any], Any]) -> None:
+        self._call = call
+        self._results: deque[Any] = deque()
+
+    def send(self, tasks: list[Any]) -> None:
+        with silent_stderr():
+            self._results.append(run_chunk(self._call, tasks))
+
+    def receive(self) -> tuple[list[Any], float]:
+        if not self._results:  # `send` was interrupted
+            raise WorkerLostError
+        outcomes: tuple[list[Any], float] = self._results.popleft()
+        return outcomes
 
     def kill(self) -> None:
-        """End all workers at once."""
-        ...
+        pass
 
-    def death(self) -> str:
-        """What a worker died of by itself, once the executor is shut down; empty when that is not known."""
-        ...
-
-
-class Here(Executor):
-    """Does each task where it is submitted, before `submit` returns; the engine of ``--jobs 0``."""
-
-    jobs, far = 1, False
-
-    def start(self) -> Executor:
-        """Return itself: there is nothing to start."""
-        return self
-
-    def kill(self) -> None:
-        """Nothing runs between two tasks."""
-
-    def death(self) -> str:
-        """Nobody dies."""
+    def cause_of_death(self) -> str:
         return ""
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Call `fn`; what it raises is in the future, but for what ends the program."""
-        future: Future[Any] = Future()
-        try:
-            with silent_stderr():
-                future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - the future's to tell
-            future.set_exception(error)
-        return future
+
+class _Slot(Generic[Task]):
+    """One worker with the chunks that it holds, and the time at which the oldest of them is late."""
+
+    def __init__(self) -> None:
+        self.worker: Worker | None = None
+        self.chunks: deque[list[Task]] = deque()
+        self.deadline = float("inf")
 
 
-class Crew(Generic[Task]):
-    """Does tasks on an engine.
+class _RunningClock:
+    """A clock that stops while this program is suspended."""
+
+    def __init__(self) -> None:
+        self._seconds, self._last = 0.0, time.monotonic()
+
+    def read(self) -> float:
+        now = time.monotonic()
+        self._seconds += min(now - self._last, 2 * TICK_SECONDS)
+        self._last = now
+        return self._seconds
+
+
+class Scheduler(Generic[Task]):
+    """Runs tasks on the workers of a backend.
 
     Parameters
     ----------
-    engine : Engine
+    backend : Backend
     call : callable
-        What is done with a task, to return its outcome; a generator function yields between its steps. It and the
-        task are sent to the workers.
+        Called with a task, returns its outcome; a generator function yields between its steps. It and the tasks are
+        sent to the workers.
     timeout : float, optional
-        Seconds that one task may take.
-    again : callable, optional
-        What a task becomes when it is begun once more: its work may have been done already, and only the word of it
-        lost with the worker.
-    ahead : bool
-        Whether tasks may be sent before there is somebody to do them. Not with a time limit: a task that waits behind
-        another has its time running too.
+        Seconds that one task may run.
+    as_retry : callable, optional
+        What a task becomes when it runs a second time: its files may exist although that was never reported.
+    send_ahead : bool
+        Whether a worker may hold tasks that it has not begun. Never with a time limit, which counts from sending.
     """
 
     def __init__(
         self,
-        engine: Engine,
+        backend: Backend,
         call: Callable[[Task], Any],
         timeout: float | None = None,
-        again: Callable[[Task], Task] = lambda task: task,
+        as_retry: Callable[[Task], Task] = lambda task: task,
         *,
-        ahead: bool = True,
+        send_ahead: bool = True,
     ) -> None:
-        self._engine, self._call, self._timeout, self._renewed = engine, call, timeout, again
-        self._running: dict[Future[Any], tuple[list[Task], float]] = {}  # with the time at which they are late
-        self._again: deque[Task] = deque()  # of executors that were ended
-        self._suspects: deque[Task] = deque()  # of executors that broke
-        self._on_trial = False  # whether what runs is a suspect, and alone
-        self._executor: Executor | None = None
-        self._fresh = 0.0  # when the executor was made
+        self._backend, self._call, self._timeout, self._as_retry = backend, call, timeout, as_retry
+        self._slots: list[_Slot[Task]] = [_Slot() for _ in range(max(1, backend.jobs))]
+        self._unstarted: deque[Task] = deque()  # came back without having begun
+        self._suspects: deque[Task] = deque()  # were with a worker that died
+        self._testing_suspect = False
         self._deaths = 0
-        self._ahead = ahead and engine.far and not timeout
-        self._width = engine.jobs * (2 if self._ahead else 1)
-        self._parcel = 1
+        self._send_ahead = send_ahead and backend.send_ahead and not timeout
+        self._chunk_size = 1
+        self._clock = _RunningClock()
 
     def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Any]]:
-        """Do all tasks, few in flight at a time; yield each with its outcome or a `Lost`.
-
-        Small tasks are sent several at a time, and two parcels are under way for each that is worked on.
+        """Run all tasks, a bounded number at a time; yield each with its outcome or a `WorkerDied`.
 
         Raises
         ------
         PoolcliError
-            The workers keep dying.
+            The workers keep dying, or cannot be started.
         """
         new = iter(tasks)
         while True:
             self._fill(new)
-            if self._running:
-                done = self._wait()
-                yield from self._collect(done) if done else self._expire()
-            elif not self._again and not self._suspects:
-                return
+            busy = [slot for slot in self._slots if slot.chunks]
+            if not busy:
+                if not self._unstarted and not self._suspects:
+                    return
+                continue
+            ready = self._wait(busy, TICK_SECONDS)
+            for slot in ready:
+                yield from self._collect(slot)
+            if self._timeout and not ready:
+                yield from self._end_late(busy)
 
     def _fill(self, new: Iterator[Task]) -> None:
-        """Submit as many tasks as there is room for: of suspects only one, and nothing beside it."""
-        self._on_trial = self._on_trial and bool(self._running)
-        while len(self._running) < (1 if self._suspects or self._on_trial else self._width):
-            trial = bool(self._suspects)
-            tasks = self._next(new)
-            if not tasks:
-                return
-            if self._executor is None:
-                self._executor, self._fresh = self._engine.start(), time.monotonic()
-            try:
-                future = self._executor.submit(_each, self._call, tasks)
-            except BrokenExecutor:
-                (self._suspects if trial else self._again).extendleft(reversed(tasks))
-                if not self._running:  # else the tasks in flight tell
-                    self._renew()
-                return
-            self._on_trial = trial
-            start = max(time.monotonic(), self._fresh + STARTING)
-            self._running[future] = (tasks, start + self._timeout if self._timeout else float("inf"))
+        """Send as many chunks as the workers may hold; a task that may have killed a worker runs alone."""
+        busy = any(slot.chunks for slot in self._slots)
+        self._testing_suspect = self._testing_suspect and busy
+        if self._suspects or self._testing_suspect:
+            if not busy:
+                self._testing_suspect = True
+                self._send(self._slots[0], [self._suspects.popleft()])
+            return
+        for held in range(2 if self._send_ahead else 1):
+            for slot in self._slots:
+                if len(slot.chunks) <= held:
+                    chunk = self._next_chunk(new)
+                    if not chunk:
+                        return
+                    self._send(slot, chunk)
 
-    def _next(self, new: Iterator[Task]) -> list[Task]:
-        if self._suspects:
-            return [self._suspects.popleft()]
-        tasks = [self._again.popleft() for _ in range(min(self._parcel, len(self._again)))]
-        return tasks or list(islice(new, self._parcel))
+    def _next_chunk(self, new: Iterator[Task]) -> list[Task]:
+        chunk = [self._unstarted.popleft() for _ in range(min(self._chunk_size, len(self._unstarted)))]
+        return chunk or list(islice(new, self._chunk_size))
 
-    def _wait(self) -> set[Future[Any]]:
-        """Wait until a task has ended, or one is out of time."""
-        until = min(deadline for _, deadline in self._running.values())
-        left = None if until == float("inf") else max(0.0, until - time.monotonic())
-        return wait(self._running, timeout=left, return_when=FIRST_COMPLETED).done
+    def _send(self, slot: _Slot[Task], chunk: list[Task]) -> None:
+        now = self._clock.read()
+        if slot.worker is None:
+            slot.chunks.append(chunk)  # first, so that an interrupted start loses none of them
+            slot.worker = self._backend.start(self._call)
+            slot.chunks.pop()
+            now += STARTING_SECONDS
+        if not slot.chunks:
+            slot.deadline = now + (self._timeout or float("inf"))
+        slot.chunks.append(chunk)
+        slot.worker.send(chunk)
 
-    def _collect(self, done: set[Future[Any]]) -> Iterator[tuple[Task, Any]]:
-        lost: list[Task] = []
-        for future in [future for future in self._running if future in done]:  # in the order of the tasks
-            tasks, _ = self._running.pop(future)
-            try:
-                outcomes, seconds = future.result()
-            except BrokenExecutor:
-                lost += tasks
-            else:
-                self._deaths = 0
-                self._learn(seconds / len(outcomes))
-                self._again.extendleft(reversed(tasks[len(outcomes) :]))  # those that were not begun
-                yield from zip(tasks, outcomes, strict=False)
-        if lost:
-            finished, more = self._split(wait(self._running, timeout=GRACE).done)
-            reason = self._renew()
-            yield from finished
-            if self._on_trial:
-                yield lost.pop(), Lost(reason or "its worker process died")
-            self._suspects.extend(map(self._renewed, lost + more))
+    def _wait(self, slots: Sequence[_Slot[Task]], seconds: float) -> list[_Slot[Task]]:
+        if self._timeout:
+            now = self._clock.read()
+            seconds = max(0.0, min([seconds, *(slot.deadline - now for slot in slots)]))
+        ready = self._backend.wait([slot.worker for slot in slots if slot.worker], seconds)
+        return [slot for slot in slots if slot.worker in ready]
 
-    def _learn(self, seconds: float) -> None:
-        """Fit the parcels to what a task takes; where nothing is sent ahead, each task is by itself."""
-        if self._ahead:
-            fitting = int(PARCEL_SECONDS / max(seconds, 1e-6))
-            self._parcel = max(1, min(fitting, 2 * self._parcel, PARCEL_TASKS))
+    def _collect(self, slot: _Slot[Task]) -> Iterator[tuple[Task, Any]]:
+        assert slot.worker is not None  # it was waited for
+        try:
+            outcomes, seconds = slot.worker.receive()
+        except WorkerLostError:
+            yield from self._after_death(slot)
+            return
+        chunk = slot.chunks.popleft()
+        slot.deadline = self._clock.read() + (self._timeout or float("inf"))
+        self._deaths = 0
+        self._fit_chunk_size(seconds / len(outcomes))
+        self._unstarted.extendleft(reversed(chunk[len(outcomes) :]))
+        yield from zip(chunk, outcomes, strict=False)
 
-    def _expire(self) -> Iterator[tuple[Task, Any]]:
-        now = time.monotonic()
-        late = {future for future, (_, deadline) in self._running.items() if now >= deadline and not future.done()}
-        if late:
-            culprits = [task for future in late for task in self._running.pop(future)[0]]
-            finished, rest = self._split({future for future in self._running if future.done()})
-            self._engine.kill()
-            self.close()
-            self._again.extend(map(self._renewed, rest))
-            yield from finished
-            for task in culprits:
-                yield task, Lost(f"took longer than --timeout {self._timeout:g} s")
-
-    def _split(self, done: set[Future[Any]]) -> tuple[list[tuple[Task, Any]], list[Task]]:
-        """Empty what runs: tasks with their outcomes, and tasks that have none."""
-        finished: list[tuple[Task, Any]] = []
-        rest: list[Task] = []
-        for future, (tasks, _) in self._running.items():
-            if future in done and not future.cancelled() and future.exception() is None:
-                outcomes, _ = future.result()
-                finished += zip(tasks, outcomes, strict=False)
-                rest += tasks[len(outcomes) :]
-            else:
-                rest += tasks
-        self._running.clear()
-        return finished, rest
-
-    def _renew(self) -> str:
-        """Let go of an executor that broke; returns what its worker died of."""
-        self.close()
-        reason = self._engine.death()
-        self._engine.kill()  # who began while the executor broke
+    def _after_death(self, slot: _Slot[Task]) -> Iterator[tuple[Task, Any]]:
+        """Set the tasks of a dead worker aside to be repeated alone; for one that ran alone, the death is its outcome."""
+        assert slot.worker is not None
+        reason = slot.worker.cause_of_death()
+        chunk = slot.chunks.popleft()
+        self._discard(slot)
+        if self._testing_suspect:
+            yield chunk[0], WorkerDied(reason or "its worker process died")
+        else:
+            self._suspects.extend(map(self._as_retry, chunk))
         self._deaths += 1
         if self._deaths > MOST_DEATHS:
             raise PoolcliError(
                 f"{self._deaths} worker processes died one after the other ({reason or 'no reason known'}); "
-                "more memory, or --jobs 0 to see why, is expected"
+                "give them more memory, use fewer --jobs, or see why with --jobs 0, which works in this process"
             )
-        return reason
 
-    def end(self, grace: float = GRACE) -> list[tuple[Task, Any]]:
-        """Take what ends within `grace` seconds, then end all workers; for a run that is interrupted."""
+    def _end_late(self, slots: Sequence[_Slot[Task]]) -> Iterator[tuple[Task, Any]]:
+        now = self._clock.read()
+        for slot in slots:
+            if now >= slot.deadline and slot.chunks:
+                chunk = slot.chunks.popleft()
+                self._discard(slot)
+                for task in chunk:
+                    yield task, WorkerDied(f"took longer than --timeout {self._timeout:g} s")
+
+    def _discard(self, slot: _Slot[Task]) -> None:
+        """Kill a slot's worker; tasks that it had not begun are sent to others."""
+        if slot.worker is not None:
+            slot.worker.kill()
+        slot.worker = None
+        while slot.chunks:
+            self._unstarted.extendleft(reversed(slot.chunks.pop()))
+
+    def _fit_chunk_size(self, seconds: float) -> None:
+        """Adapt the size of the chunks to the time of a task; without sending ahead, each chunk has one task."""
+        if self._send_ahead:
+            fitting = int(CHUNK_SECONDS / max(seconds, 1e-6))
+            self._chunk_size = max(1, min(fitting, 2 * self._chunk_size, CHUNK_TASKS))
+
+    def end(self, grace: float = GRACE_SECONDS) -> list[tuple[Task, Any]]:
+        """Collect outcomes for `grace` seconds, then kill all workers; for a run that is interrupted."""
+        finished: list[tuple[Task, Any]] = []
+        until = time.monotonic() + grace
         try:
-            finished, _ = self._split(wait(self._running, timeout=grace).done)
+            busy = [slot for slot in self._slots if slot.worker and slot.chunks]
+            while busy and (left := until - time.monotonic()) > 0:
+                for slot in self._wait(busy, min(left, TICK_SECONDS)):
+                    busy.remove(slot)
+                    finished += self._last_outcomes(slot)
         finally:  # a second Ctrl-C waits for nothing
-            self._running.clear()
-            self._engine.kill()
             self.close()
         return finished
 
+    def _last_outcomes(self, slot: _Slot[Task]) -> Iterator[tuple[Task, Any]]:
+        assert slot.worker is not None
+        try:
+            outcomes, _ = slot.worker.receive()
+        except WorkerLostError:
+            return
+        yield from zip(slot.chunks.popleft(), outcomes, strict=False)
+        slot.worker.kill()  # it would begin its second chunk
+
     def close(self) -> None:
-        """Let the workers go."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=True, cancel_futures=True)
-            self._executor = None
+        """End all workers."""
+        for slot in self._slots:
+            slot.chunks.clear()
+            self._discard(slot)
 
 
-def _each(call: Callable[[Task], Any], tasks: list[Task]) -> tuple[list[Any], float]:
-    """Do the tasks of a parcel, those that are done in steps side by side; returns outcomes, and the seconds it took.
+def run_chunk(call: Callable[[Any], Any], tasks: Sequence[Any]) -> tuple[list[Any], float]:
+    """Run the tasks of a chunk; tasks that are generators take each step together.
 
-    There are fewer outcomes than tasks, but one at least, where beginning them took `LONGEST`.
+    So the code of a step stays in the processor's cache for all of them: 3,000 PNGs of 64x64 take 0.80 times as long as
+    one after the other.
+
+    Returns
+    -------
+    outcomes : list
+        At least one; fewer than tasks where beginning them took `BEGIN_SECONDS`.
+    seconds : float
     """
     start = time.perf_counter()
     outcomes: list[Any] = []
     for task in tasks:
-        if outcomes and time.perf_counter() - start > LONGEST:
+        if outcomes and time.perf_counter() - start > BEGIN_SECONDS:
             break
-        outcomes.append(_advanced(call(task)))
-    while any(isinstance(work, Generator) for work in outcomes):
-        outcomes = [_advanced(work) for work in outcomes]
+        outcomes.append(_next_step(call(task)))
+    while any(isinstance(outcome, Generator) for outcome in outcomes):
+        outcomes = [_next_step(outcome) for outcome in outcomes]
     return outcomes, time.perf_counter() - start
 
 
-def _advanced(work: Any) -> Any:
-    """A task that is done in steps, one step on; its outcome when it has no more."""
+def _next_step(work: Any) -> Any:
+    """Advance a generator by one step and return it, or its return value at its end; other values are outcomes."""
     if not isinstance(work, Generator):
         return work
     try:

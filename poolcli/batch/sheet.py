@@ -1,4 +1,4 @@
-"""The contact sheet of a batch: every picture beside its result, failures with their reason."""
+"""The contact sheet of a batch: each picture beside its result, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from poolcli.batch.batch import DONE, FAILED, SKIPPED
-from poolcli.batch.crew import Crew, Lost
+from poolcli.batch.scheduler import Scheduler, WorkerDied
+from poolcli.display import display_name
 from poolcli.errors import ImageError, OptionError
-from poolcli.images.contact import Tile, input_thumbnail, page, page_names, page_slices, result_thumbnail, sheet_format
-from poolcli.images.opening import MAX_PIXELS, display_name
+from poolcli.figures.contact_page import Tile
+from poolcli.figures.contact_sheet import page, page_names, page_slices, sheet_format
+from poolcli.figures.thumbnail import TILE, input_thumbnail, result_thumbnail
+from poolcli.images.safe_open import MAX_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from poolcli.batch.batch import Batch
-    from poolcli.batch.crew import Engine
     from poolcli.batch.plan import Item
-    from poolcli.batch.work import Settings
+    from poolcli.batch.scheduler import Backend
+    from poolcli.batch.worker import WorkOptions
 
 
 class Pair(NamedTuple):
-    """What a tile is made of; the files are looked at by the workers."""
+    """The files and texts of a tile; the workers read the files."""
 
     number: int
     source: str
@@ -34,7 +37,7 @@ class Pair(NamedTuple):
 
 
 def check(path: str) -> None:
-    """Refuse a name whose suffix is none of a sheet's.
+    """Refuse a name whose suffix is that of no format of sheets.
 
     Raises
     ------
@@ -52,9 +55,9 @@ def pages(path: str, count: int) -> list[str]:
 
 
 def draw(
-    path: str, batch: Batch, settings: Settings, engine: Engine, timeout: float | None
+    path: str, batch: Batch, settings: WorkOptions, engine: Backend, timeout: float | None
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield the pages of a batch's contact sheet: each one's name, and its bytes.
+    """Yield the name and the bytes of each page of a batch's contact sheet.
 
     The pictures are read again, made small by the workers, so that a page shows what is on the disk, whichever run made
     it. The tiles of a page or two are all that is in memory at a time.
@@ -64,8 +67,8 @@ def draw(
     path : path
     batch : Batch
         That has been run.
-    settings : Settings
-    engine : Engine
+    settings : WorkOptions
+    engine : Backend
     timeout : float or None
         Seconds that one tile may take.
 
@@ -87,17 +90,17 @@ def draw(
         yield name, page(tiles, _title(batch, settings), fmt, number=number, pages=len(slices))
 
 
-def _tiles(batch: Batch, settings: Settings, engine: Engine, timeout: float | None) -> Iterator[tuple[int, Tile]]:
-    """Yield the tiles with their numbers, as they come."""
+def _tiles(batch: Batch, settings: WorkOptions, engine: Backend, timeout: float | None) -> Iterator[tuple[int, Tile]]:
+    """Yield the tiles with their numbers, in the order in which they are finished."""
     make = partial(tile, settings.recipe.background, settings.max_pixels or MAX_PIXELS)
     pairs = (_pair(i, item, batch) for i, item in enumerate(batch.items))
-    with closing(Crew(engine, make, timeout)) as crew:
+    with closing(Scheduler(engine, make, timeout)) as scheduler:
         try:
-            for pair, found in crew.run(pairs):
-                lost = isinstance(found, Lost)
+            for pair, found in scheduler.run(pairs):
+                lost = isinstance(found, WorkerDied)
                 yield pair.number, Tile(pair.label, None, None, found.error, pair.detail) if lost else found
         except BaseException:
-            crew.end(0.0)
+            scheduler.end(0.0)
             raise
 
 
@@ -113,7 +116,7 @@ def _pair(number: int, item: Item, batch: Batch) -> Pair:
 
 
 def tile(background: str, max_pixels: int, pair: Pair) -> Tile:
-    """Make the two pictures of a tile small; one that cannot be read any more is left empty."""
+    """Make the thumbnails of a tile; a picture that can no longer be read is left empty."""
     shown, reason = None, pair.reason
     try:
         shown = input_thumbnail(pair.source, background, max_pixels=max_pixels)
@@ -122,13 +125,14 @@ def tile(background: str, max_pixels: int, pair: Pair) -> Tile:
     result = None
     try:
         if pair.result is not None:
-            result = result_thumbnail(pair.result, max_pixels=max_pixels)
+            side = TILE if shown is None else max(shown.shape[:2])
+            result = result_thumbnail(pair.result, max_pixels=max_pixels, enlarged_side=side)
     except ImageError as error:
         reason = str(error)
     return Tile(pair.label, shown, result, "" if result is not None else reason, pair.detail)
 
 
-def _title(batch: Batch, settings: Settings) -> str:
+def _title(batch: Batch, settings: WorkOptions) -> str:
     steps = " → ".join(step.title for step in settings.recipe.stages)
     failed = f", {batch.count(FAILED)} failed" if batch.errors else ""
     return f"{display_name(os.path.normpath(batch.folder))} · {steps} · {len(batch.items)} pictures{failed}"

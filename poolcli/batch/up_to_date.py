@@ -1,4 +1,4 @@
-"""What is to be done of an item, by what the journal and the disk say; and whether the folder takes this recipe."""
+"""Decides from the journal and the disk what an item needs, and whether the folder is for this recipe."""
 
 from __future__ import annotations
 
@@ -7,56 +7,72 @@ import stat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolcli import __version__
-from poolcli.batch.known import VERSION
+from poolcli.batch.journal_state import VERSION
 from poolcli.batch.plan import stamp_of
-from poolcli.batch.work import Task
+from poolcli.batch.worker import Task
+from poolcli.display import display_name
 from poolcli.errors import OptionError
 from poolcli.images.atomic import EXISTS
-from poolcli.images.opening import display_name
 
 if TYPE_CHECKING:
-    from poolcli.batch.known import Entry, Known
+    from poolcli.batch.journal_state import Entry, JournalState
     from poolcli.batch.plan import Item, Stamp
-    from poolcli.batch.work import Settings
+    from poolcli.batch.worker import WorkOptions
 
 
 class Decision(NamedTuple):
-    """What is to be done of an item: a task, or the reason why it cannot be; neither when it is done already."""
+    """The decision about an item: a task, or the reason why there is none; neither if it is up to date."""
 
     task: Task | None = None
     refusal: str = ""
 
 
-def decide(item: Item, known: Known, folder: str, settings: Settings, *, force: bool = False) -> Decision:
-    """Compare an item with what the journal and the disk say."""
+def next_task(item: Item, known: JournalState, folder: str, settings: WorkOptions, *, force: bool = False) -> Decision:
+    """Compare an item with the journal and the disk."""
     source, entry = item.source, known.entries.get(item.result)
     names = [name for name in (item.result, item.figure) if name is not None]
     found = {name: _status(os.path.join(folder, name)) for name in names}
     if entry is not None and entry.done and _is_current(item, entry, found, settings):
         return Decision()
-    for name, status in found.items():
-        if status is not None and not stat.S_ISREG(status.st_mode):  # a link may lead out of the folder
-            where = display_name(os.path.join(folder, name))
-            return Decision(refusal=f"{where} exists and is no regular file; a free name is expected")
-    task = Task(source.path, item.result, folder, item.figure, replace=True)
+    if refusal := _in_the_way(item, folder, found):
+        return Decision(refusal=refusal)
+    task = Task(source.path, item.result, folder, item.figure, replace=True, number=item.number)
     if force:
         return Decision(task)
     if entry is not None and entry.done and _is_anothers(source.path, source.stamp, entry):
         other = display_name(entry.source)
-        return Decision(refusal=f"its result would replace that of {other}; --name, another folder or --force expected")
+        return Decision(
+            refusal=f"its result would replace that of {other}; choose another --name or folder, or replace it with --force"
+        )
     for name, status in found.items():
         if status is not None and name not in known.ours:
             return Decision(refusal=f"{display_name(os.path.join(folder, name))} {EXISTS}")
     return Decision(task._replace(replace=any(found.values())))
 
 
-def _is_current(item: Item, entry: Entry, found: dict[str, os.stat_result | None], settings: Settings) -> bool:
+def _in_the_way(item: Item, folder: str, found: dict[str, os.stat_result | None]) -> str:
+    """An existing file in the place of the files or of their folder; empty if there is none."""
+    for name, status in found.items():
+        if status is not None and not stat.S_ISREG(status.st_mode):  # a link may lead out of the folder
+            where = display_name(os.path.join(folder, name))
+            return f"{where} exists and is no regular file; choose another name"
+    below = os.path.dirname(item.result)
+    while below:
+        path = os.path.join(folder, below)
+        if os.path.lexists(path):
+            return "" if os.path.isdir(path) else f"{display_name(path)} is a file; choose another folder"
+        below = os.path.dirname(below)
+    return ""
+
+
+def _is_current(item: Item, entry: Entry, found: dict[str, os.stat_result | None], settings: WorkOptions) -> bool:
     stamp = item.source.stamp
     result = found[item.result]
-    if stamp is None or (stamp.size, stamp.mtime_ns) != (entry.size, entry.mtime_ns) or entry.making != settings.making:
+    if stamp is None or (stamp.size, stamp.mtime_ns) != (entry.size, entry.mtime_ns) or entry.key != settings.key:
         return False
-    if _is_anothers(item.source.path, stamp, entry):
-        return False
+    moved = os.path.abspath(item.source.path) != entry.source
+    if moved and (stamp.inode, stamp.ctime_ns) != (entry.inode, entry.ctime_ns):
+        return False  # another picture, even of the same size and time; one whose folder was moved keeps both
     if result is None or result.st_size != entry.bytes:
         return False
     if item.figure is None:
@@ -66,11 +82,11 @@ def _is_current(item: Item, entry: Entry, found: dict[str, os.stat_result | None
 
 
 def _is_anothers(path: str, stamp: Stamp | None, entry: Entry) -> bool:
-    """Whether a result was made from another file, which is still there; else the file has been moved."""
+    """Whether a result was made from another file that still exists; if it does not, the file was moved."""
     if os.path.abspath(path) == entry.source:
         return False
     other = stamp_of(entry.source)
-    return other is not None and (stamp is None or other[2:] != stamp[2:])
+    return other is not None and (stamp is None or other.file != stamp.file)
 
 
 def _status(path: str) -> os.stat_result | None:
@@ -80,8 +96,8 @@ def _status(path: str) -> os.stat_result | None:
         return None
 
 
-def check_recipe(known: Known, settings: Settings, *, force: bool = False) -> None:
-    """Refuse a folder whose results were made in another way, without `force`.
+def check_recipe(known: JournalState, settings: WorkOptions, *, force: bool = False) -> None:
+    """Refuse, without `force`, a folder whose results were made with other settings.
 
     Raises
     ------
@@ -90,14 +106,14 @@ def check_recipe(known: Known, settings: Settings, *, force: bool = False) -> No
     if known.header and not is_header_of(known, settings) and not force:
         raise OptionError(
             f"its results were made with another recipe: {_difference(known.header, header(settings))}; "
-            "the same recipe, another folder or --force is expected"
+            "use the same recipe or another folder, or replace them with --force"
         )
 
 
-def is_header_of(known: Known, settings: Settings) -> bool:
+def is_header_of(known: JournalState, settings: WorkOptions) -> bool:
     """Whether the last header says that results are made with these settings."""
-    making = settings.making
-    return (known.header.get("hash"), known.header.get("pixels")) == (making.recipe, making.pixels)
+    key = settings.key
+    return (known.header.get("hash"), known.header.get("pixels")) == (key.recipe, key.pixels)
 
 
 def _difference(old: Any, new: Any, where: str = "") -> str:
@@ -122,12 +138,12 @@ def _plain(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def header(settings: Settings) -> dict[str, Any]:
-    """What a journal begins with: how the results after it are made."""
+def header(settings: WorkOptions) -> dict[str, Any]:
+    """The header of a journal: how the results in it are made."""
     return {
         "journal": VERSION,
         "poolcli": __version__,
-        "hash": settings.making.recipe,
+        "hash": settings.key.recipe,
         "recipe": settings.recipe.to_dict(),
-        "pixels": settings.making.pixels,
+        "pixels": settings.key.pixels,
     }

@@ -1,27 +1,27 @@
-"""The work on one picture, from its file to its result and figure: what a worker does."""
+"""The work on one picture in a worker: read it, apply the recipe, write result and figure."""
 
 from __future__ import annotations
 
 import os
-import pickle
 import time
-from functools import lru_cache
+from traceback import format_exception
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from poolcli.batch.known import Making, line_of
+from poolcli.artifacts import PixelOptions, artifact, encode_all, kept
+from poolcli.batch.journal_state import ResultKey, to_line
 from poolcli.batch.plan import stamp_of
+from poolcli.display import display_name
 from poolcli.errors import OutputError, PoolcliError
-from poolcli.figures import PANEL
 from poolcli.images.atomic import NO_ROOM, atomic_write
 from poolcli.images.read import read
-from poolcli.images.write import format_of
+from poolcli.limits import shortage
 from poolcli.pipeline import engine
-from poolcli.pipeline.record import carried_text, encoded, input_record, map_record
+from poolcli.pipeline.serialize import input_record, map_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
-    from poolcli.images.pixels import Scale
+    from poolcli.images.quantize import Scale
     from poolcli.images.read import Picture
     from poolcli.pipeline.recipe import Recipe
     from poolcli.pipeline.result import Result
@@ -31,35 +31,35 @@ SMALL = 1 << 20
 """Bytes of a picture that may wait, decoded, for others that are taken through the same step."""
 
 
-class Settings:
-    """What is the same for all pictures of a batch.
+class WorkOptions:
+    """The settings that are the same for all pictures of a batch.
 
     Attributes
     ----------
-    making : Making
-        What of it decides a result's bytes; worked out once, and sent to the workers with the rest.
+    traces : bool
+        Whether an outcome tells where in the program its error arose.
+    key : ResultKey
+        What of it decides a result's bytes; computed once.
     """
 
     def __init__(
-        self, recipe: Recipe, scale: Scale = "clip", depth: int | str = "auto", max_pixels: int | None = None
+        self,
+        recipe: Recipe,
+        scale: Scale = "clip",
+        depth: int | str = "auto",
+        max_pixels: int | None = None,
+        *,
+        traces: bool = False,
     ) -> None:
+        self.traces = traces
         self.recipe, self.scale, self.depth, self.max_pixels = recipe, scale, depth, max_pixels
-        self.making = Making(recipe.hash, engine.ALGORITHM, f"{scale} {depth}")
-
-    def __reduce__(self) -> tuple[Callable[..., Settings], tuple[bytes, Scale, int | str, int | None]]:
-        return _unpacked, (pickle.dumps(self.recipe), self.scale, self.depth, self.max_pixels)
-
-
-@lru_cache(maxsize=1)
-def _unpacked(recipe: bytes, scale: Scale, depth: int | str, max_pixels: int | None) -> Settings:
-    """Settings as they were sent; they come with every parcel of tasks, and are the same every time."""
-    return Settings(pickle.loads(recipe), scale, depth, max_pixels)  # noqa: S301 - from our own parent
+        self.key = ResultKey(recipe.hash, engine.ALGORITHM, f"{scale} {depth}")
 
 
 class Task(NamedTuple):
-    """One picture: where it is, the name of its result below DIR, where that goes, and the figure's name if there is one.
+    """One picture: its path, the name and path of its result, and the name of its figure if there is one.
 
-    `replace` says that what may exist under these names is ours to replace.
+    `replace` says that what may exist under these names is ours to replace; `number` is its place in the plan.
     """
 
     source: str
@@ -67,22 +67,25 @@ class Task(NamedTuple):
     folder: str
     figure: str | None
     replace: bool
+    number: int = 0
 
 
 class Outcome(NamedTuple):
-    """What became of a task: its line for the journal, why it failed if it did, and what the reader should know.
+    """The outcome of a task: its line for the journal, the error if it failed, and notes.
 
-    `stop` is set where the next one would fail in the same way: the disk is full.
+    `stop` is set where the next one would fail in the same way: the disk is full. `trace` is Python's own account of an
+    error, where that is asked for.
     """
 
     line: bytes
     error: str = ""
     notes: tuple[str, ...] = ()
     stop: bool = False
+    trace: str = ""
 
 
-def do(settings: Settings, task: Task) -> Generator[None, None, Outcome]:
-    """Do one picture, and stop between its steps; whatever is wrong with it is told, not raised.
+def process(settings: WorkOptions, task: Task) -> Generator[None, None, Outcome]:
+    """Process one picture in steps, as a generator; errors are returned in the outcome and not raised.
 
     Small pictures are taken through each step together, so that its code stays in the processor's cache for all of them:
     reading, computing and encoding eight photographs of 500x375 in turn takes a tenth more. A large one, decoded, would
@@ -94,9 +97,13 @@ def do(settings: Settings, task: Task) -> Generator[None, None, Outcome]:
         "source": os.path.abspath(task.source),
         "size": stamp and stamp.size,
         "mtime_ns": stamp and stamp.mtime_ns,
-        **settings.making._asdict(),
+        "ctime_ns": stamp and stamp.ctime_ns,
+        "inode": stamp and stamp.inode,
+        "number": task.number,
+        **settings.key._asdict(),
     }
-    error, stop, seconds, steps = "", False, 0.0, _made(settings, task)
+    cause: BaseException | None = None
+    error, stop, seconds, steps = "", False, 0.0, _steps(settings, task)
     while not error:
         begun = time.perf_counter()
         try:
@@ -104,52 +111,65 @@ def do(settings: Settings, task: Task) -> Generator[None, None, Outcome]:
         except StopIteration as end:
             record |= end.value
             break
-        except MemoryError:
-            error = "not enough memory; a smaller picture is expected"
         except OutputError as problem:
-            error, stop = str(problem), problem.errno in NO_ROOM
+            cause = problem
+            error, stop = with_path(problem), problem.errno in NO_ROOM
         except PoolcliError as problem:
+            cause = problem
             error = str(problem)
         except Exception as problem:  # noqa: BLE001 - a mistake of ours costs this picture, not the others
-            error = f"{type(problem).__name__}: {problem}; this should not happen, poolcli run -vv shows where"
+            cause = problem
+            if lack := shortage(problem):
+                error = f"{lack}; use a smaller picture, fewer --jobs, or a higher limit"
+            else:
+                error = f"{type(problem).__name__}: {problem}; this should not happen, poolcli run -vv shows where"
         finally:
             seconds += time.perf_counter() - begun
         yield
     record |= {"status": "failed", "error": error} if error else {"status": "done"}
     record["seconds"] = round(seconds, 4)
     notes = record["input"]["notes"] if "input" in record else ()
-    return Outcome(line_of(record), error, tuple(notes), stop)
+    trace = "".join(format_exception(cause)) if cause is not None and settings.traces else ""
+    return Outcome(to_line(record), error, tuple(notes), stop, trace)
 
 
-def _made(settings: Settings, task: Task) -> Generator[None, None, dict[str, Any]]:
-    """Make the result and the figure, write them, and tell of them; everything is encoded before anything is written."""
+def _steps(settings: WorkOptions, task: Task) -> Generator[None, None, dict[str, Any]]:
+    """Make the result and the figure, write and report them; all are encoded before any is written."""
     recipe = settings.recipe
     picture = read(task.source, **engine.reading(recipe, settings.max_pixels))
     small = picture.values.nbytes <= SMALL  # another keeps nobody waiting with what it holds
     if small:
         yield
-    result = engine.execute(picture, recipe, threads=1, panel=PANEL if task.figure else 0)
+    wanted = {"result": task.result, **({"figure": task.figure} if task.figure else {})}
+    outputs = [artifact(kind, os.path.join(task.folder, name)) for kind, name in wanted.items()]
+    result = engine.execute(picture, recipe, threads=1, **kept(outputs))
     if small:
         yield
-    carried = carried_text(recipe, result.source)
-    data = encoded(result, format_of(task.result), scale=settings.scale, depth=settings.depth, carried=carried)
-    drawn = _drawn(result) if task.figure else b""
-    if small:
-        yield
-    atomic_write(os.path.join(task.folder, task.result), data, force=task.replace)
-    if task.figure:
-        atomic_write(os.path.join(task.folder, task.figure), drawn, force=task.replace)
-    sizes = {"bytes": len(data), "figure": task.figure, "figure_bytes": len(drawn) if task.figure else None}
-    return {**sizes, **_told(result, picture)}
+    encoded = []
+    for one in outputs:
+        encoded += encode_all(result, [one], PixelOptions(settings.scale, settings.depth))
+        if small:
+            yield
+    sizes: dict[str, Any] = {}
+    for one, (data,) in zip(outputs, encoded, strict=True):
+        assert one.path is not None
+        try:
+            atomic_write(one.path, data, force=task.replace)
+        except OutputError as error:
+            error.path = one.path if error.errno is not None else None  # else the messages are about the picture
+            raise
+        assert isinstance(data, bytes)
+        sizes[one.kind] = len(data)
+    sizes_and_names = {"bytes": sizes["result"], "figure": task.figure, "figure_bytes": sizes.get("figure")}
+    return {**sizes_and_names, **_statistics(result, picture)}
 
 
-def _drawn(result: Result) -> bytes:
-    from poolcli.figures.comparison import render
+def with_path(error: OutputError) -> str:
+    """The message of an error; its file comes first if it is another one than the message will name."""
+    return str(error) if error.path is None else f"{display_name(error.path)}: {error}"
 
-    return render(result)
 
-
-def _told(result: Result, picture: Picture) -> dict[str, Any]:
+def _statistics(result: Result, picture: Picture) -> dict[str, Any]:
     return {
         "input": input_record(result, picture),
         "stages": [{"name": stage.name, **map_record(stage)} for stage in result.stages],

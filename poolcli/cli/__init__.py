@@ -1,4 +1,4 @@
-"""The command line: the only room that knows Click."""
+"""The command line: the only package that knows Click."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ import sys
 _ONE_THREAD = dict.fromkeys(
     ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
-"""Read when numpy is loaded, here and in worker processes: no matrix is multiplied, and idle threads cost time."""
+"""Environment variables for numpy's libraries, here and in workers: poolcli does not use their threads, and starting
+them takes time."""
 
 
 def main() -> None:
     """Run the command line with the arguments of the process; never returns."""
-    # What is loaded at the start stays: looking for garbage in it, again and again, finds none.
+    # Collect garbage less often: the modules loaded at the start are never garbage.
     gc.set_threshold(10_000)
     os.environ.update(_ONE_THREAD)
     try:
-        from poolcli.cli.group import start
+        from poolcli.cli.exit_codes import run_command
+        from poolcli.cli.group import cli
 
-        sys.exit(start())
-    except KeyboardInterrupt:  # before or after a command: inside one, `start` sees it first
+        sys.exit(run_command(cli))
+    except KeyboardInterrupt:  # before or after a command; during one, `run_command` handles it
         sys.exit(130)

@@ -7,28 +7,30 @@ import os
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from poolcli import __version__
 from poolcli.batch.batch import DONE, FAILED, LEFT, SKIPPED
-from poolcli.batch.decide import check_recipe, decide
-from poolcli.batch.journal import read
-from poolcli.cli import group
-from poolcli.cli.console import tell, write_json, write_stdout
-from poolcli.cli.outputs import to_stdout
+from poolcli.batch.up_to_date import check_recipe, next_task
+from poolcli.cli import exit_codes
+from poolcli.cli.console import progress_stream, write_json, write_stderr, write_stdout
+from poolcli.cli.progress import progress_lines
+from poolcli.cli.runner import to_stdout
+from poolcli.display import display_name
 from poolcli.errors import PoolcliError
-from poolcli.images.opening import display_name
 from poolcli.pipeline.engine import preview
-from poolcli.pipeline.record import plain_name
+from poolcli.pipeline.serialize import plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from poolcli.batch.batch import Batch, Told
+    from poolcli.batch.batch import Batch, OnResult
+    from poolcli.batch.journal_state import JournalState
     from poolcli.batch.plan import Found, Item
-    from poolcli.batch.work import Settings, Task
+    from poolcli.batch.worker import Task, WorkOptions
     from poolcli.cli.console import Console
 
 _OFTEN = 0.1
@@ -38,22 +40,21 @@ _OFTEN = 0.1
 def what_was_found(found: Found, items: Sequence[Item], console: Console) -> None:
     """Tell what was left out, and what could not be looked into."""
     for path, reason in found.problems:
-        tell(f"{display_name(path)}: {reason}")
+        write_stderr(f"{display_name(path)}: {reason}")
     if found.left_out:
         console.say("left out: " + ", ".join(f"{count} {why}" for why, count in sorted(found.left_out.items())))
     if not items:
-        console.say("no pictures found")
+        write_stderr("no pictures found")
 
 
-def dry_run(items: Sequence[Item], settings: Settings, options: dict[str, Any]) -> int:
+def dry_run(items: Sequence[Item], known: JournalState, settings: WorkOptions, options: dict[str, Any]) -> int:
     """Print the plan: every picture and its result with their sizes, and what is done already; returns the exit code."""
     folder, force = options["output"], options["force"]
-    known = read(folder)
     check_recipe(known, settings, force=force)
     rows: list[dict[str, Any]] = []
-    code = group.DONE
+    code = exit_codes.DONE
     for item in items:
-        task, refusal = decide(item, known, folder, settings, force=force)
+        task, refusal = next_task(item, known, folder, settings, force=force)
         row: dict[str, Any] = {
             "source": plain_name(item.source.path),
             "result": plain_name(os.path.join(folder, item.result)),
@@ -66,8 +67,8 @@ def dry_run(items: Sequence[Item], settings: Settings, options: dict[str, Any]) 
             row["status"], refusal = FAILED, refusal or str(error)
         row["error"] = refusal or None
         if refusal:
-            code = group.FAILED
-            tell(f"{display_name(item.source.path)}: {refusal}")
+            code = exit_codes.FAILED
+            write_stderr(f"{display_name(item.source.path)}: {refusal}")
         elif not options["as_json"]:
             _print_plan(item, row, folder)
         if options["as_json"]:
@@ -75,6 +76,14 @@ def dry_run(items: Sequence[Item], settings: Settings, options: dict[str, Any]) 
     if options["as_json"]:
         to_stdout(write_json, {**_head(settings), "output": plain_name(folder), "plan": rows})
     return code
+
+
+def pruned(names: Sequence[str], folder: str, console: Console) -> None:
+    """Tell of results that were removed."""
+    for name in names if console.verbose else ():
+        console.say(f"removed {display_name(os.path.join(folder, name))}")
+    if names:
+        console.say(f"{len(names)} files removed whose pictures are gone")
 
 
 def _print_plan(item: Item, row: dict[str, Any], folder: str) -> None:
@@ -86,20 +95,27 @@ def _print_plan(item: Item, row: dict[str, Any], folder: str) -> None:
     to_stdout(write_stdout, line.encode(errors="backslashreplace"))
 
 
-def _head(settings: Settings) -> dict[str, Any]:
+def _head(settings: WorkOptions) -> dict[str, Any]:
     return {
         "poolcli": __version__,
         "recipe": settings.recipe.to_dict(),
-        "recipe_hash": settings.making.recipe,
-        "algorithm": settings.making.algorithm,
+        "recipe_hash": settings.key.recipe,
+        "algorithm": settings.key.algorithm,
     }
 
 
 @contextmanager
-def progress(batch: Batch, console: Console) -> Iterator[Told]:
+def progress(batch: Batch, console: Console) -> Iterator[OnResult]:
     """Show on a terminal how far the batch is, how fast, and how many failed; with -v a line per picture instead."""
     if console.verbose:
-        yield _line
+
+        def line(task: Task, error: str, notes: Sequence[str]) -> None:
+            _line(task, error, notes)
+            if batch.trace:
+                write_stderr(batch.trace.rstrip())
+
+        with progress_lines(console, partial(_state, batch)):
+            yield line
         return
     if console.quiet or not batch.todo or sys.stderr is None or not sys.stderr.isatty():
         yield _nothing
@@ -114,10 +130,10 @@ def progress(batch: Batch, console: Console) -> Iterator[Told]:
         return f"{rate:.{0 if rate >= 10 else 1}f}/s{failed}"
 
     with click.progressbar(
-        length=len(batch.todo), file=sys.stderr, show_pos=True, show_eta=True, item_show_func=state
+        length=len(batch.todo), file=progress_stream(), show_pos=True, show_eta=True, item_show_func=state
     ) as bar:
 
-        def told(task: Task, error: str, notes: Sequence[str]) -> None:
+        def count(task: Task, error: str, notes: Sequence[str]) -> None:
             nonlocal waiting, last
             waiting += 1
             if time.monotonic() - last >= _OFTEN:
@@ -126,9 +142,14 @@ def progress(batch: Batch, console: Console) -> Iterator[Told]:
                 waiting = 0
 
         try:
-            yield told
+            yield count
         finally:
             bar.update(waiting)
+
+
+def _state(batch: Batch) -> str:
+    failed = f", {len(batch.errors)} failed" if batch.errors else ""
+    return f"{batch.count_finished} of {len(batch.todo)} done{failed}"
 
 
 def _nothing(task: Task, error: str, notes: Sequence[str]) -> None:
@@ -138,7 +159,7 @@ def _nothing(task: Task, error: str, notes: Sequence[str]) -> None:
 def _line(task: Task, error: str, notes: Sequence[str]) -> None:
     target = display_name(os.path.join(task.folder, task.result))
     said = "".join(f" ({note})" for note in notes)
-    tell(f"{display_name(task.source)}: {error or target}{said}")
+    write_stderr(f"{display_name(task.source)}: {error or target}{said}")
 
 
 def end(batch: Batch, console: Console, seconds: float) -> None:
@@ -146,23 +167,29 @@ def end(batch: Batch, console: Console, seconds: float) -> None:
     if not console.verbose:
         for item in batch.items:
             if error := batch.errors.get(item.result):
-                tell(f"{display_name(item.source.path)}: {error}")
+                write_stderr(f"{display_name(item.source.path)}: {error}")
     done, left = batch.count(DONE), batch.count(LEFT)
     words = f"{done} done, {batch.count(SKIPPED)} skipped as done before, {batch.count(FAILED)} failed"
     rate = f" ({done / seconds:.{0 if done >= 10 * seconds else 1}f}/s)" if done else ""
     console.say(f"{words} in {seconds:.1f} s{rate}")
-    if batch.noted and not console.verbose:
-        console.say(f"notes on {batch.noted} of them: frames left out, bits lost; -v or --report tells")
+    if batch.with_notes and not console.verbose:
+        console.say(f"notes on {batch.with_notes} of them: frames left out, bits lost; -v or --report tells")
     if left:
-        tell(f"stopped: {batch.stopped}; {left} left, the same command goes on with them")
+        write_stderr(f"stopped: {batch.stopped}; {left} left, the same command goes on with them")
 
 
-def as_json(batch: Batch, settings: Settings, problems: Sequence[tuple[str, str]], seconds: float) -> None:
-    """Print one object, row by row: there may be more rows than memory. `problems` are folders that could not be read."""
+def as_json(batch: Batch, settings: WorkOptions, found: Found, seconds: float) -> None:
+    """Print one object, row by row: there may be more rows than memory."""
     head = json.dumps(_head(settings) | {"output": plain_name(batch.folder)})
     counts = {state: batch.count(state) for state in (DONE, SKIPPED, FAILED, LEFT)}
-    closed = [{"path": plain_name(path), "error": error} for path, error in problems]
-    tail = {"problems": closed, "counts": counts, "stopped": batch.stopped or None, "seconds": round(seconds, 4)}
+    closed = [{"path": plain_name(path), "error": error} for path, error in found.problems]
+    tail = {
+        "problems": closed,
+        "left_out": found.left_out,
+        "counts": counts,
+        "stopped": batch.stopped or None,
+        "seconds": round(seconds, 4),
+    }
 
     def lines(_: Any) -> None:
         write_stdout(f'{head[:-1]},\n"results": [\n'.encode())

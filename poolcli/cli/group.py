@@ -1,53 +1,58 @@
-"""The root of the commands: which there are, what their errors mean to the shell, how they are found.
+"""The root command `poolcli` and the table of its commands.
 
-Help, version and completion of command names come from `COMMANDS` alone; a command's module is imported when it is
-run. Nothing here imports numpy, Pillow or Matplotlib.
+Help, version and completion of command names need `COMMANDS` only; the module of a command is imported when the
+command is run. Nothing here imports numpy, Pillow or Matplotlib.
 """
 
 from __future__ import annotations
 
-import errno
 import os
-import signal
-import sys
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from poolcli import __version__
-from poolcli.cli.console import discard_stdout, tell
-from poolcli.errors import OptionError, PoolcliError
+from poolcli.cli.exit_codes import USAGE, Failure
+from poolcli.cli.signals import held
+from poolcli.display import display_name
+from poolcli.limits import limits, too_low_to_start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
-
     from click.shell_completion import CompletionItem
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a command lives, and its line in the list of commands."""
+    """A command: its module, and its line in the list of commands."""
 
     module: str
     summary: str
 
 
 COMMANDS: dict[str, Entry] = {
-    "run": Entry("poolcli.cli.run", "Pool one image, and draw what happened."),
+    "run": Entry("poolcli.cli.run", "Pool one picture, and draw every stage."),
     "batch": Entry("poolcli.cli.batch", "Pool many pictures, in parallel."),
-    "list": Entry("poolcli.cli.listing", "List the pools, kernels, recipes and formats."),
+    "explain": Entry("poolcli.cli.explain", "Explain every number of a small picture or matrix."),
+    "compare": Entry("poolcli.cli.compare", "Compare kinds of pooling on one picture."),
+    "invariance": Entry(
+        "poolcli.cli.invariance", "Measure what of a picture survives a shift, level by level of pooling."
+    ),
+    "features": Entry("poolcli.cli.features", "Make pictures into vectors, by a bank of kernels."),
+    "verify": Entry("poolcli.cli.verify", "Compare the numbers with PyTorch, TensorFlow and ONNX Runtime."),
+    "list": Entry("poolcli.cli.list", "List the pools, kernels, banks, recipes, formats, paddings and demos."),
 }
-
-DONE, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
-"""Exit codes: all done, this file could not be done, wrong usage, SIGINT, SIGTERM."""
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports them when they are run."""
+    """A group of commands that imports a command when it is run, and not to list it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing:  # Click before 8.2 would exit with 0
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(USAGE)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -55,7 +60,9 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        with _signals_held():
+        if too_low_to_start():
+            raise Failure(f"not enough memory{limits()}; poolcli needs about 128 MB to start, raise the limit")
+        with held():
             command: click.Command = import_module(COMMANDS[cmd_name].module).command
         return command
 
@@ -67,10 +74,10 @@ class LazyGroup(click.Group):
             from difflib import get_close_matches
 
             near = get_close_matches(name, COMMANDS, 1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"One of {', '.join(COMMANDS)} is expected."
+            hint = f"Did you mean {near[0]!r}?" if near else f"Write one of {', '.join(COMMANDS)}."
             if os.path.exists(name):
-                hint = f"Did you mean 'poolcli run {name}'?"
-            ctx.fail(f"No such command {name!r}. {hint}")
+                hint = f"Did you mean 'poolcli run {display_name(name)}'?"
+            ctx.fail(f"No such command {display_name(name)!r}. {hint}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -86,7 +93,7 @@ class LazyGroup(click.Group):
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
     epilog="""\b
 Examples:
   poolcli run cat.jpg --pool max --size 2 --stride 2
@@ -96,73 +103,3 @@ Examples:
 @click.version_option(__version__, prog_name="poolcli", message="%(prog)s %(version)s")
 def cli() -> None:
     """Filter, detect, condense: what a convolutional layer does to a picture, with the frameworks' exact numbers."""
-
-
-def start(args: list[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
-    color = False if os.environ.get("NO_COLOR") else None
-    try:
-        code = cli.main(args, prog_name="poolcli", standalone_mode=False, color=color)
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except click.ClickException as error:
-        with suppress(OSError):  # a full or closed stderr changes no exit code
-            if sys.stderr is not None:
-                error.show()
-        return error.exit_code
-    except click.Abort:  # Click's word for Ctrl-C
-        tell("Interrupted.")
-        return INTERRUPTED
-    except OSError as error:  # of stdout: all other files have been named where they were opened
-        discard_stdout()
-        if error.errno != errno.EPIPE:  # a reader that has seen enough is no error to speak of
-            tell(f"stdout: {error.strerror}")
-        return FAILED
-    except Exception as error:  # a mistake of ours: one line all the same
-        if "-vv" in sys.argv:
-            raise
-        tell(f"poolcli: {type(error).__name__}: {error}; this should not happen, -vv shows where")
-        return FAILED
-    return code if isinstance(code, int) else DONE
-
-
-@contextmanager
-def _signals_held() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait while modules are imported: what a handler raises among their locks may be lost."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _terminated(number: int, frame: FrameType | None) -> None:
-    sys.exit(TERMINATED)  # as an exception, so that what is half-written is removed on the way out
-
-
-class Failure(click.ClickException):
-    """A file that could not be done: one line, the path first."""
-
-    exit_code = FAILED
-
-    def show(self, file: Any = None) -> None:
-        click.echo(self.message, file=file, err=file is None)
-
-
-def failure(error: PoolcliError | MemoryError, about: str) -> click.ClickException:
-    """What an error of the rooms below is on the command line; `about` is the file it happened to."""
-    context = click.get_current_context(silent=True)
-    if context is not None and context.params.get("verbose", 0) > 1:
-        from traceback import print_exception
-
-        print_exception(error)
-    if isinstance(error, MemoryError):
-        return Failure(f"{about}: not enough memory; a smaller picture is expected")
-    message = f"{about}: {error}" if about else str(error)
-    if isinstance(error, OptionError):
-        return click.UsageError(message, context)
-    return Failure(message)

@@ -1,4 +1,4 @@
-"""`poolcli list`: what there is, from the tables."""
+"""`poolcli list`: prints the tables of pools, kernels, banks, recipes, formats, paddings and demos."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from poolcli.cli.console import aligned, write_stdout
-from poolcli.cli.group import failure
+from poolcli.cli.console import align_columns, write_stdout
+from poolcli.cli.exit_codes import failure
 from poolcli.errors import PoolcliError
 
 if TYPE_CHECKING:
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def _pools() -> list[list[str]]:
-    from poolcli.ops.kinds import POOLS
+    from poolcli.ops.pools import POOLS
 
-    rows = [["kind", "also", "parameter", "what it gives", "padded cells", "as in"]]
+    rows = [["kind", "also", "parameters", "what it gives", "padded cells", "as in"]]
     for name, pool in POOLS.items():
-        parameter = f"--{pool.parameter.name} ({pool.parameter.default:g})" if pool.parameter else ""
-        rows.append([name, ", ".join(pool.aliases), parameter, pool.summary, pool.neutral, pool.reference])
+        parameters = ", ".join(f"--{one.name} ({one.default:g})" for one in pool.parameters)
+        rows.append([name, ", ".join(pool.aliases), parameters, pool.summary, pool.neutral, pool.reference])
     return rows
 
 
@@ -33,6 +33,15 @@ def _kernels() -> list[list[str]]:
         rows.append(
             [name, weights + (f" (÷ {kernel.divisor})" if kernel.divisor > 1 else ""), kernel.summary, kernel.source]
         )
+    return rows
+
+
+def _banks() -> list[list[str]]:
+    from poolcli.ops.banks import BANKS
+
+    rows = [["bank", "kernels", "what it shows", "names"]]
+    for name, bank in BANKS.items():
+        rows.append([name, str(len(bank.kernels)), bank.summary, " ".join(bank.kernels)])
     return rows
 
 
@@ -52,11 +61,36 @@ def _formats() -> list[list[str]]:
     return rows
 
 
+def _paddings() -> list[list[str]]:
+    from poolcli.ops.borders import PADDING_MODES
+    from poolcli.ops.settings import PADDING_NAMES
+
+    rows = [["padding", "option", "what it is"]]
+    rows += [[name, "--padding, --conv-padding", summary] for name, summary in PADDING_NAMES.items()]
+    return rows + [[name, "--conv-padding-mode", summary] for name, summary in PADDING_MODES.items()]
+
+
+def _demos() -> list[list[str]]:
+    from poolcli.experiments import demo_pictures
+    from poolcli.explanation import demos
+
+    rows = [["demo", "of", "numbers", "what it shows", "from"]]
+    for name, demo in demos.DEMOS.items():
+        numbers = "; ".join(" ".join(f"{value:g}" for value in row) for row in demo.rows)
+        rows.append([name, "explain", numbers, demo.summary, demo.source])
+    for name, picture in demo_pictures.DEMOS.items():
+        rows.append([name, "invariance", "{}x{} pixels".format(*picture.size), picture.summary, picture.source])
+    return rows
+
+
 TABLES: dict[str, Callable[[], list[list[str]]]] = {
     "pools": _pools,
     "kernels": _kernels,
+    "banks": _banks,
     "recipes": _recipes,
     "formats": _formats,
+    "paddings": _paddings,
+    "demos": _demos,
 }
 
 
@@ -69,9 +103,9 @@ Examples:
 )
 @click.argument("what", type=click.Choice(list(TABLES)))
 def command(what: str) -> None:
-    """List the pools, kernels, recipes and formats."""
+    """List the pools, kernels, banks, recipes, formats, paddings and demos."""
     rows = TABLES[what]()
     try:
-        write_stdout(("\n".join(aligned(rows, left=len(rows[0]))) + "\n").encode())
+        write_stdout(("\n".join(align_columns(rows, left=len(rows[0]))) + "\n").encode())
     except PoolcliError as error:
         raise failure(error, "stdout") from None

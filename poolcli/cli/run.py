@@ -1,38 +1,43 @@
-"""`poolcli run`: one image, the pooled result and the comparison figure."""
+"""`poolcli run`: pools one picture and draws the comparison figure."""
 
 from __future__ import annotations
 
-import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from poolcli.cli import outputs, report
-from poolcli.cli.console import Console, stdout_is_terminal, write_json
-from poolcli.cli.group import Failure, failure
+from poolcli.artifacts import PixelOptions
+from poolcli.cli import runner
+from poolcli.cli.console import Console
 from poolcli.cli.options import (
-    RECIPE_OPTIONS,
-    FileName,
     Sections,
+    force_option,
     max_pixels_option,
-    option,
     pixel_options,
     program_options,
     recipe_options,
+    threads_option,
 )
-from poolcli.cli.targets import RefusedError, Targets, check_targets, plan_targets
-from poolcli.errors import OptionError, PoolcliError
-from poolcli.figures import PANEL
-from poolcli.images.opening import display_name
-from poolcli.images.quiet import silent_stderr
-from poolcli.images.read import read
+from poolcli.cli.output_plan import plan_outputs
+from poolcli.cli.parameters import Argument, FileName, option
+from poolcli.display import printable
+from poolcli.errors import OptionError
 from poolcli.images.write import FORMATS
-from poolcli.pipeline import engine
 from poolcli.pipeline.options import recipe as make_recipe
 
 if TYPE_CHECKING:
-    from poolcli.pipeline.recipe import Recipe
+    from poolcli.images.quantize import Scale
+
+
+def _corner(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """Parse a row and a column, ``120,300``."""
+    if value is None:
+        return None
+    parts = value.split(",")
+    if len(parts) != 2 or not all(part.strip().isdecimal() and part.isascii() for part in parts):
+        msg = f"{printable(value)!r}: write TOP,LEFT, two whole numbers, such as 120,300"
+        raise click.BadParameter(msg)
+    return int(parts[0]), int(parts[1])
 
 
 @click.command(
@@ -47,36 +52,59 @@ Examples:
 )
 @click.argument(
     "image",
-    type=FileName("IMAGE"),
-    help="A picture (PNG, JPEG, GIF, BMP, WebP, TIFF, PNM, AVIF), a .npy array, or - for stdin.",
+    cls=Argument,
+    type=FileName(),
+    metavar="IMAGE",
+    help="A picture (PNG, JPEG, GIF, BMP, WebP, TIFF, PNM, AVIF), an array (.npy, .npz), a pipe, or - for stdin.",
 )
 @recipe_options
 @option(
     "-o",
     "--output",
     type=FileName(),
-    help="The result; the suffix chooses the format, - is stdout.",
-    told="STEM.pooled.png",
+    help="The result: a file whose suffix chooses the format, an existing folder, or - for stdout.",
+    default_text="STEM.pooled.png",
 )
-@option("--format", "format_name", type=click.Choice(list(FORMATS)), help="The format for stdout.", told="png")
+@option("--format", "format_name", type=click.Choice(list(FORMATS)), help="The format for stdout.", default_text="png")
 @option(
     "--figure",
     type=FileName(),
     help="The comparison figure: .png, .svg or .pdf.",
-    told="STEM.figure.png beside the result; none with -o -",
+    default_text="X.figure.png beside the result X.png, STEM.figure.png without -o; none with -o -",
 )
 @click.option("--no-figure", is_flag=True, help="Draw no figure.")
+@option(
+    "--detail",
+    metavar="TOP,LEFT",
+    callback=_corner,
+    help="Where the figure enlarges a picture that is too large to be shown whole: row and column of the corner.",
+    default_text="where the detect step is busiest",
+)
+@click.option(
+    "--ladder",
+    type=FileName(),
+    help="A second figure, .png, .svg or .pdf: the map before the first pooling and after each one of --repeat, drawn "
+    "equally large and at one scale, with the receptive field of one value of each map.",
+)
+@click.option(
+    "--preview",
+    is_flag=True,
+    help="Show the result in the terminal: as numbers up to 12x12, else as pixels. Without colours if NO_COLOR is set.",
+)
 @pixel_options
 @click.option(
     "--indices",
     type=FileName("FILE.npy"),
-    help="Write where each maximum (minimum) of the last pooling was found: row * width + column.",
+    help="Write the position of each maximum (minimum) of the last pooling, as row * width + column.",
 )
 @click.option(
-    "--stages", type=FileName("DIR", folder=True), help="Write every map on the way, as a picture and as .npy."
+    "--stages",
+    type=FileName("DIR", folder=True),
+    help="Write the map after every step: a picture in the colours of the figure (gray with --scale or --depth), and a "
+    ".npy file.",
 )
 @click.option("--save-recipe", type=FileName("FILE.json"), help="Write the recipe.")
-@click.option("-f", "--force", is_flag=True, help="Replace existing files.")
+@force_option
 @click.option(
     "--json",
     "as_json",
@@ -84,95 +112,63 @@ Examples:
     help="Print one JSON object: input, recipe, every stage, the files written, seconds.",
 )
 @program_options
-@option(
-    "--threads",
-    type=click.IntRange(min=1),
-    help="Threads for the picture; the same bytes for any number.",
-    told="the cores, for large pictures",
-)
+@threads_option
 @max_pixels_option
-def command(image: str, **options: Any) -> None:
-    """Pool one image, and draw what happened.
+def command(
+    image: str,
+    *,
+    output: str | None,
+    format_name: str | None,
+    figure: str | None,
+    no_figure: bool,
+    detail: tuple[int, int] | None,
+    ladder: str | None,
+    preview: bool,
+    scale: Scale,
+    depth: int | str,
+    indices: str | None,
+    stages: str | None,
+    save_recipe: str | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: int,
+    threads: int | None,
+    max_pixels: int,
+    **settings: Any,
+) -> None:
+    """Pool one picture, and draw every stage.
 
-    The picture becomes gray, passes the kernel (--kernel) and ReLU, and is pooled; the result and a figure
-    Input | Filter | Detect | Condense are written. Sizes are height x width.
+    The picture is converted to gray, filtered by the kernel (--kernel) and ReLU, and pooled. Writes the result and a
+    figure Input | Filter | Detect | Condense. Sizes are height x width.
+
+    A table on stderr shows each map's shape, smallest, largest and mean value, the share of values above 0, the
+    receptive field (how many input pixels one value depends on) and the step (the distance, in input pixels, between
+    neighbouring values).
     """  # fmt: skip
-    console = Console(quiet=options["quiet"], verbose=options["verbose"])
-    about = ""
-    try:
-        recipe = make_recipe(**{name: options[name] for name in RECIPE_OPTIONS})
-        targets = plan_targets(
+    with runner.errors_about(""):
+        recipe = make_recipe(**settings)
+        outputs = plan_outputs(
             image,
-            output=options["output"],
-            format_name=options["format_name"],
-            figure=options["figure"],
-            no_figure=options["no_figure"],
-            indices=options["indices"],
-            stages=options["stages"],
-            save_recipe=options["save_recipe"],
-            depth=options["depth"],
-            scale=options["scale"],
+            output=output,
+            format_name=format_name,
+            figure=figure,
+            no_figure=no_figure,
+            others=(("ladder", ladder), ("indices", indices), ("recipe", save_recipe), ("stages", stages)),
         )
-        if targets.indices is not None:
-            engine.check_indices(recipe)
-        _check_stdout(targets, as_json=options["as_json"], force=options["force"])
-        try:
-            check_targets(targets, recipe, [] if image == "-" else [image], force=options["force"])
-        except RefusedError as refused:
-            about = display_name(refused.path)
-            raise refused.error from None
-        about = "stdin" if image == "-" else display_name(image) or "''"
-        _run(image, recipe, targets, options, console)
-    except (PoolcliError, MemoryError) as error:
-        raise failure(error, about) from None
-
-
-def _check_stdout(targets: Targets, *, as_json: bool, force: bool) -> None:
-    if targets.result is not None:
-        return
-    if as_json:
-        msg = "--json with -o -: stdout carries one of them; a file name for the other is expected"
-        raise OptionError(msg)
-    if stdout_is_terminal() and not force:
-        msg = "-o - would write a picture to the terminal; a pipe, a file or --force expected"
-        raise OptionError(msg)
-
-
-def _run(image: str, recipe: Recipe, targets: Targets, options: dict[str, Any], console: Console) -> None:
-    start = time.perf_counter()
-    source = _stdin() if image == "-" else image
-    try:
-        with silent_stderr():
-            picture = read(source, **engine.reading(recipe, options["max_pixels"]))
-    except OptionError as error:  # a background, a size: wrong for any picture
-        raise failure(error, "") from None
-    for note in picture.notes:
-        console.say(f"{picture.source}: {note}")
-    result = engine.execute(
-        picture,
+        if detail is not None and all(one.kind != "figure" for one in outputs):
+            msg = "--detail without a figure: name one with --figure, or leave --detail out"
+            raise OptionError(msg)
+    runner.run(
+        image,
         recipe,
-        threads=options["threads"],
-        statistics=bool(targets.figure or options["as_json"] or not console.quiet),
-        panel=PANEL if targets.figure else 0,
-        keep_maps=targets.stages is not None,
-        indices=targets.indices is not None,
+        outputs,
+        pixels=PixelOptions(scale, depth),
+        force=force,
+        threads=threads,
+        max_pixels=max_pixels,
+        as_json=as_json,
+        detail=detail,
+        preview=preview,
+        console=Console(quiet=quiet, verbose=verbose),
     )
-    files = outputs.write(result, targets, options)
-    seconds = time.perf_counter() - start
-    console.table(report.HEADER, report.stage_rows(result))
-    if console.verbose:
-        console.say(f"recipe {recipe.hash}, {seconds:.3f} s")
-    if targets.format.pillow and options["scale"] == "clip" and options["depth"] != "float":
-        for line in report.clipped(result):
-            console.say(line)
-    if files:
-        console.say("wrote " + ", ".join(display_name(name) for name in outputs.names(files)))
-    if options["as_json"]:
-        outputs.to_stdout(write_json, report.as_json(result, picture, files, seconds))
-
-
-def _stdin() -> Any:
-    if sys.stdin is None:
-        msg = "stdin is closed; a picture expected"
-        raise Failure(msg)
-    return sys.stdin.buffer

@@ -1,7 +1,10 @@
-"""The only room that knows Matplotlib: one module per picture."""
+"""Everything that poolcli draws: one module per figure, all on one canvas.
+
+PNG files are drawn with numpy and Pillow's fonts; Matplotlib is imported only for SVG and PDF.
+"""
 
 FORMATS = ("png", "svg", "pdf")
-"""What a figure may be written as, told by the suffix of its name."""
+"""Formats of a figure; the suffix of its file name chooses one."""
 
 PANEL = 600
-"""Largest side of a map in a figure: larger ones are reduced for display."""
+"""Longest side, in pixels, of a map in a figure; larger maps are reduced for display."""

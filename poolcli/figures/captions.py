@@ -1,23 +1,29 @@
-"""What a figure says: numbers, sizes, the line that tells what was done. Plain text, no fonts."""
+"""The texts of figures: numbers, sizes, the lines under a panel, and the caption. Strings only, no drawing."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
 
-from poolcli.figures.palette import extremes, shown
-from poolcli.ops.kinds import POOLS
+from poolcli.figures.color_scale import display_of, extremes
+from poolcli.ops.pools import POOLS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from poolcli.pipeline.result import Result, Stage
+    from poolcli.pipeline.result import Result, StageResult
 
 NAME_LENGTH = 40
 
 
 def number(value: float, magnitude: float | None = None) -> str:
-    """A value with as many decimals as numbers of that magnitude deserve, and a real minus sign.
+    """Format a value for a figure, with a typographic minus sign.
+
+    Parameters
+    ----------
+    value : float
+    magnitude : float, optional
+        Decides how many decimals are written, so that the numbers of one map agree; by default that of the value.
 
     Examples
     --------
@@ -39,13 +45,15 @@ def number(value: float, magnitude: float | None = None) -> str:
 
 
 def tick(value: float, decimals: int) -> str:
-    """Label of a colour bar's tick."""
+    """Format the label of a tick on a colour bar."""
     text = f"{value:z.{decimals}f}" if decimals <= 5 and abs(value) < 1e5 else f"{value:g}"
     return text.replace("-", "−")
 
 
 def percent(share: float) -> str:
-    """A share of 0…1 in per cent: whole, with a decimal only near the ends, never rounded to none or all.
+    """Format a share from 0 to 1 in per cent.
+
+    Whole per cents, with one decimal below 10 and above 99. A share that is not 0 or 1 is never rounded to either.
 
     Examples
     --------
@@ -62,29 +70,22 @@ def percent(share: float) -> str:
     return f"{value:.1f} %" if value < 9.95 or value >= 99 else f"{value:.0f} %"
 
 
-def size(shape: Sequence[float], always: bool = True) -> str:
-    """Height x width; one number when they are equal and `always` is false."""
+def size_text(shape: Sequence[float], always: bool = True) -> str:
+    """Format a size as height x width, or as one number if both are equal and `always` is false.
+
+    Examples
+    --------
+    >>> size_text((2, 3)), size_text((2, 2)), size_text((2, 2), always=False)
+    ('2x3', '2x2', '2')
+    """
     height, width = shape
     if height == width and not always:
         return f"{height:.4g}"
     return "x".join(f"{side:d}" if isinstance(side, int) else f"{side:.4g}" for side in (height, width))
 
 
-def drawable(text: str, covers: Callable[[str], bool]) -> str:
-    r"""The text with every character that the font cannot draw, or that has no shape, written as an escape.
-
-    Examples
-    --------
-    >>> drawable("猫\n.jpg", str.isascii)
-    '\\u732b\\n.jpg'
-    """
-    return "".join(
-        c if c == " " or (c.isprintable() and covers(c)) else c.encode("unicode_escape").decode("ascii") for c in text
-    )
-
-
 def short_name(name: str, length: int = NAME_LENGTH) -> str:
-    """The last part of a path, its middle replaced by an ellipsis when it is too long.
+    """The file name of a path, with an ellipsis in its middle if it has more than `length` characters.
 
     Examples
     --------
@@ -97,70 +98,97 @@ def short_name(name: str, length: int = NAME_LENGTH) -> str:
     return f"{name[: length // 2]}…{name[-(length // 2 - 1) :]}"
 
 
-def facts(stage: Stage) -> str:
-    """Size, smallest, largest and mean value of a map: ``398x398 · min −2.83 · max 3.58 · mean 0.00``."""
+def statistics_line(stage: StageResult) -> str:
+    """Shape, smallest, largest and mean value of a map, as ``398x398 · min −2.83 · max 3.58 · mean 0.00``."""
     low, high = (stage.statistics.min, stage.statistics.max) if stage.statistics else extremes(stage)
     largest = max(abs(low), abs(high))
-    parts = [size(stage.shape), f"min {number(low, largest)}", f"max {number(high, largest)}"]
+    parts = [size_text(stage.shape), f"min {number(low, largest)}", f"max {number(high, largest)}"]
     if stage.mean is not None:
         parts.append(f"mean {number(stage.mean, largest)}")
     return " · ".join(parts)
 
 
-def shares(stage: Stage, detect: Stage | None) -> str:
-    """Share of values above zero, and above a twentieth of the detect map's largest value."""
-    sample = shown(stage).sample
+def shares_line(stage: StageResult, detect: StageResult | None) -> str:
+    """Share of values above zero and above 5 % of the detect map's largest value; empty for a map of one cell."""
+    if math.prod(stage.shape) == 1:
+        return ""
+    sample = display_of(stage).sample
     active = float((sample > 0).mean()) if stage.active is None else stage.active
     text = f">0: {percent(active)}"
     if detect is not None and extremes(detect)[1] > 0:
-        text += f" · >5 % of max: {percent(float((sample > 0.05 * extremes(detect)[1]).mean()))}"
+        whose = "max" if stage is detect else "Detect's max"
+        text += f" · >5 % of {whose}: {percent(float((sample > 0.05 * extremes(detect)[1]).mean()))}"
     return text
 
 
-def reduction(stage: Stage) -> str:
-    """How a map too large for its panel was made smaller: ``shown at 1/3 (block max)``; empty when it was not."""
-    display = shown(stage)
+def reduction_note(stage: StageResult) -> str:
+    """How a map was reduced for display, as ``shown at 1/3 (block mean)``; empty if it was not."""
+    display = display_of(stage)
     if display.factor == 1:
         return ""
-    rule = {"largest": "largest of each block", "subsample": "first of each block"}
-    return f"shown at 1/{display.factor} ({rule.get(display.rule, f'block {display.rule}')})"
+    return f"shown at 1/{display.factor} (block mean{' magnitude' if display.rule == 'magnitude' else ''})"
+
+
+def share_of_input(source: StageResult, stage: StageResult) -> str:
+    """Number of cells of a map relative to the input, as ``1/4 of the input's pixels``; per cent if no such fraction.
+
+    Examples
+    --------
+    >>> from poolcli.pipeline.result import StageResult
+    >>> maps = [StageResult("", "", "", {}, (n, n), (1, 1), (1.0, 1.0)) for n in (3, 2, 1)]
+    >>> share_of_input(maps[0], maps[1]), share_of_input(maps[0], maps[2])
+    ("44 % of the input's pixels", "1/9 of the input's pixels")
+    """
+    ratio = math.prod(source.shape) / math.prod(stage.shape)
+    whole = round(ratio)
+    if whole >= 2 and abs(ratio - whole) <= 0.03 * ratio:
+        return f"1/{whole} of the input's pixels"
+    return f"{percent(1 / ratio)} of the input's pixels"
+
+
+def unread_note(rows: int, cols: int) -> str:
+    """How many rows and columns the next step does not read, as ``unread 0x1 (hatched)``; empty if it reads all."""
+    return f"unread {rows}x{cols} (hatched)" if rows or cols else ""
 
 
 def caption(result: Result, name: str, remarks: str = "") -> tuple[str, str]:
-    """What was done to which picture, and what an output pixel sees of it.
+    """The two sentences under a figure.
 
     Parameters
     ----------
     result : Result
     name : str
-        What to call the picture.
+        Name of the picture.
     remarks : str
-        What the reader should know of how the maps are shown; told at the end.
+        Added to the second sentence.
 
     Returns
     -------
     done : str
+        The picture and the steps:
         ``cat.jpg · edge 3x3, same, cross-correlation → ReLU → max 2x2, stride 2, valid (pad 0,0/0,0)``
-    seen : str
-        ``one output pixel sees 4x4 input pixels, steps of 2``, and the notes of the result.
+    notes : str
+        The receptive field, the notes of the result and the remarks:
+        ``receptive field of an output value: 4x4 input pixels, step 2``
     """
-    steps = [_step(stage) for stage in result.stages]
-    resized = f"resized to {size(result.recipe.resize)}" if result.recipe.resize else ""
+    steps = [step_text(stage) for stage in result.stages]
+    resized = f"resized to {size_text(result.recipe.resize)}" if result.recipe.resize else ""
     done = " · ".join(filter(None, (name, resized, " → ".join(_folded(steps)))))
     last = (result.input, *result.stages)[-1]
-    seen = []
+    notes = []
     height, width = last.receptive_field
     if height >= result.input.shape[0] and width >= result.input.shape[1]:
-        seen.append("one output pixel sees the whole picture")
+        notes.append("receptive field of an output value: the whole picture")
     elif last.receptive_field != (1, 1) or last.total_stride != (1, 1):
         pixels = "pixel" if height == width == 1 else "pixels"
-        steps_of = size(last.total_stride, always=False)
-        seen.append(f"one output pixel sees {size(last.receptive_field)} input {pixels}, steps of {steps_of}")
-    return done, " · ".join(filter(None, (*seen, *result.notes, remarks)))
+        step = size_text(last.total_stride, always=False)
+        field = size_text(last.receptive_field)
+        notes.append(f"receptive field of an output value: {field} input {pixels}, step {step}")
+    return done, " · ".join(filter(None, (*notes, *result.notes, remarks)))
 
 
 def _folded(steps: list[str]) -> list[str]:
-    """Steps that come again and again, said once: first the same step in a row, then whole blocks."""
+    """Repeated steps written once: first equal steps in a row, then whole blocks."""
     runs: list[str] = []
     counts: list[int] = []
     for step in steps:
@@ -177,7 +205,8 @@ def _folded(steps: list[str]) -> list[str]:
     return runs
 
 
-def _step(stage: Stage) -> str:
+def step_text(stage: StageResult) -> str:
+    """A step and its settings: ``edge 3x3, same, cross-correlation``."""
     settings = stage.parameters
     kind = str(settings.get("kind", ""))
     if stage.name == "relu":
@@ -185,18 +214,25 @@ def _step(stage: Stage) -> str:
     if stage.name == "conv2d":
         kernel = settings.get("kernel")
         name = kernel if isinstance(kernel, str) else "kernel"
-        return ", ".join([f"{name} {size(settings['window'])}", *_geometry(settings), "cross-correlation"])
-    parameter = POOLS[kind].parameter
-    if parameter and settings.get(parameter.name) is not None:
-        kind += f" ({parameter.name} {float(settings[parameter.name]):g})"
+        return ", ".join([f"{name} {size_text(settings['window'])}", *geometry_words(settings), "cross-correlation"])
+    given = [
+        f"{one.name} {settings[one.name] if one.whole else format(float(settings[one.name]), 'g')}"
+        for one in POOLS[kind].parameters
+        if settings.get(one.name) is not None
+    ]
+    if given:
+        kind += f" ({', '.join(given)})"
     if stage.name == "global_pool2d":
         return f"global {kind}"
     if stage.name == "adaptive_pool2d":
-        return f"adaptive {kind} to {size(stage.shape)}"
+        return f"adaptive {kind} to {size_text(stage.shape)}"
     if stage.name == "pool2d":
         window = settings["window"]
-        words = [f"{kind} {size(window)}", f"stride {size(_pair(settings.get('stride')) or window, always=False)}"]
-        words += [w for w in _geometry(settings) if not w.startswith("stride")]
+        words = [
+            f"{kind} {size_text(window)}",
+            f"stride {size_text(_pair(settings.get('stride')) or window, always=False)}",
+        ]
+        words += [w for w in geometry_words(settings) if not w.startswith("stride")]
         if settings.get("ceil"):
             words.append("ceil")
         if settings.get("count_include_pad"):
@@ -205,10 +241,10 @@ def _step(stage: Stage) -> str:
     return stage.title
 
 
-def _geometry(settings: Any) -> list[str]:
-    """Stride and dilation where they are not 1, then the padding with the pads that came of it."""
+def geometry_words(settings: Any) -> list[str]:
+    """Stride and dilation where they are not 1, then the padding and how many rows and columns it added."""
     words = [
-        f"{name} {size(pair, always=False)}"
+        f"{name} {size_text(pair, always=False)}"
         for name in ("stride", "dilation")
         if (pair := _pair(settings.get(name))) and pair != (1, 1)
     ]
@@ -221,6 +257,8 @@ def _geometry(settings: Any) -> list[str]:
         words.append((f"{padding} ({sides})" if "kind" in settings else str(padding)) if named else sides)
     elif named:
         words.append(str(padding))
+    if settings.get("padding_mode", "zeros") != "zeros":
+        words.append(str(settings["padding_mode"]))
     return words
 
 

@@ -1,24 +1,41 @@
-"""Colours: which palette and limits a map gets, and the very RGB values Matplotlib would give it."""
+"""Colour scales: a palette with limits, and the rules that choose both for a map."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from poolcli.figures.palettes import MISSING, color_table
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from poolcli.pipeline.result import Display, Stage
+    from poolcli.pipeline.result import Display, StageResult
 
 Name = Literal["gray", "RdBu_r", "magma", "rgb"]
+
+FEW_CELLS = 64
+"""A map of fewer cells is shown on its full range."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A palette (``"rgb"`` shows three channels as they are) and the values at its ends."""
+    """A palette and the values at its two ends.
+
+    Attributes
+    ----------
+    palette : {"gray", "RdBu_r", "magma", "rgb"}
+        ``"rgb"`` shows three channels as red, green and blue.
+    low, high : float
+        The values shown in the first and in the last colour.
+
+    Examples
+    --------
+    >>> Scale("magma", 0.0, 1.0).colors(np.array([[0.0, 1.0]], np.float32)).tolist()
+    [[[0, 0, 4], [252, 253, 191]]]
+    """
 
     palette: Name
     low: float
@@ -29,109 +46,127 @@ class Scale:
 
         Parameters
         ----------
-        values : ndarray of shape (h, w), or (h, w, 3) for ``"rgb"``
+        values : ndarray of shape (h, w), or (h, w, 3) for ``"rgb"``, float32
 
         Returns
         -------
         ndarray of shape (h, w, 3), uint8
-            Equal to ``rint(255 * cmap(Normalize(low, high)(values)))[..., :3]``; NaN as the lowest colour.
+            Exactly Matplotlib's colours, ``rint(255 * cmap(Normalize(low, high)(values)))[..., :3]``. Values beyond
+            the limits get the colours at the ends, NaN has `MISSING`.
         """
-        with np.errstate(over="ignore", invalid="ignore"):  # scales as wide as float32 itself
+        with np.errstate(over="ignore", invalid="ignore"):  # for limits near the largest float32
             levels = np.subtract(values, np.float32(self.low), dtype=np.float32)
             levels /= np.float32(self.high - self.low)
             levels *= 256
-        # fmax and fmin, because casting NaN to an integer warns; they replace it.
+        # fmax and fmin replace NaN, which would raise a warning when cast to an integer.
         index = np.fmin(np.fmax(levels, 0, out=levels), 255, out=levels).astype(np.uint8)
-        if self.palette == "rgb":
-            return index
-        return table(self.palette)[index]
+        colors = index if self.palette == "rgb" else color_table(self.palette)[index]
+        missing = np.isnan(values)
+        if missing.any():
+            colors[missing.any(axis=-1) if self.palette == "rgb" else missing] = MISSING
+        return colors
 
-    def overruns(self, stage: Stage) -> tuple[bool, bool]:
-        """Whether a map has values below and above the scale."""
+    def exceeded_by(self, stage: StageResult) -> tuple[bool, bool]:
+        """Whether a map has values below the low limit, and whether it has values above the high limit."""
         low, high = extremes(stage)
         return bool(np.float32(low) < np.float32(self.low)), bool(np.float32(high) > np.float32(self.high))
 
-    def beyond(self, display: Display) -> float:
-        """Share of a map's values outside the scale, from its sample."""
+    def share_outside(self, display: Display) -> float:
+        """Share, from 0 to 1, of a map's sampled values that lie outside the limits."""
         if not display.sample.size:
             return 0.0
-        # The limits are compared as the float32 that the values are, else 0.1 would lie beyond 0.1.
+        # The values are float32: compared with the float64 limit 0.1, the float32 0.1 would lie beyond it.
         low, high = np.float32(self.low), np.float32(self.high)
         outside = np.count_nonzero(display.sample < low) + np.count_nonzero(display.sample > high)
         return float(outside) / display.sample.size
 
 
-@lru_cache(maxsize=8)
-def table(palette: str) -> NDArray[np.uint8]:
-    """The 256 colours of a Matplotlib palette, shape (256, 3)."""
-    from matplotlib import colormaps
-
-    # Resampled, because image.lut of a user's matplotlibrc sets how many colours a palette has.
-    colours = np.asarray(colormaps[palette].resampled(256)(np.arange(256)))[:, :3]
-    # Rounded, not cut off as by bytes=True, which turns 24 of the 256 grays into their neighbours.
-    rounded: NDArray[np.uint8] = np.rint(255 * colours).astype(np.uint8)
-    return rounded
-
-
-def extremes(stage: Stage) -> tuple[float, float]:
-    """Smallest and largest finite value of a map; those displayed when there are no statistics."""
+def extremes(stage: StageResult) -> tuple[float, float]:
+    """Smallest and largest finite value of a map, taken from the displayed values when there are no statistics."""
     if stage.statistics is not None:
         low, high = stage.statistics.min, stage.statistics.max
         if np.isfinite(low) and np.isfinite(high):
             return low, high
-    finite = _finite(shown(stage).values)
+    finite = _finite(display_of(stage).values)
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
 
-def shown(stage: Stage) -> Display:
-    """What a stage keeps for display.
+def display_of(stage: StageResult) -> Display:
+    """The display of a stage: the map reduced to the size of a panel.
 
     Raises
     ------
     ValueError
-        When it keeps nothing, because the run was asked for no display.
+        The run was not asked to keep displays.
     """
     if stage.display is None:
         raise ValueError(f"stage {stage.step!r} has no display; a figure needs a run that keeps one")
     return stage.display
 
 
-def limit(stage: Stage) -> float:
-    """99th percentile of a map's magnitudes: full-range limits would leave a filtered photograph nearly white.
+def color_limit(stage: StageResult, last: StageResult | None = None) -> float:
+    """The colour limit of a filtered map and of the maps after it: the 99th percentile of the magnitudes.
 
-    Maps that are zero almost everywhere fall back to their largest magnitude, and to 1 when that is zero too.
+    On the full range a filtered photograph would be nearly white. A map that is zero almost everywhere gets its largest
+    magnitude instead, and 1 if that is zero too. A map of fewer than `FEW_CELLS` cells is shown on its full range.
+
+    Parameters
+    ----------
+    stage : StageResult
+        The filtered map.
+    last : StageResult, optional
+        The last map, which shares the limit. If more than 5 % of it lies beyond, the limit is its 95th percentile.
     """
-    magnitudes = np.abs(_finite(shown(stage).sample))
-    if magnitudes.size and (percentile := float(np.percentile(magnitudes, 99))) > 0:
-        return percentile
-    return float(max(map(abs, extremes(stage)))) or 1.0
+    full = float(max(map(abs, extremes(stage)))) or 1.0
+    if has_few_cells(stage):
+        return max(full, *map(abs, extremes(last))) if last is not None else full
+    level = _percentile(stage, 99) or full
+    if last is not None and not has_few_cells(last):
+        sample = np.abs(_finite(display_of(last).sample))
+        if sample.size and np.count_nonzero(sample > np.float32(level)) > 0.05 * sample.size:
+            level = _percentile(last, 95) or level
+    return level
 
 
-def filtered(stage: Stage, level: float) -> Scale:
-    """Scale of a map after a filter: zero is the middle of a diverging palette, or black when nothing is negative."""
+def has_few_cells(stage: StageResult) -> bool:
+    """Whether a map has fewer than `FEW_CELLS` cells."""
+    return stage.shape[0] * stage.shape[1] < FEW_CELLS
+
+
+def _percentile(stage: StageResult, share: float) -> float:
+    magnitudes = np.abs(_finite(display_of(stage).sample))
+    return float(np.percentile(magnitudes, share)) if magnitudes.size else 0.0
+
+
+def filter_scale(stage: StageResult, level: float) -> Scale:
+    """Scale of a filtered map or of a map after one, with the limit `level`.
+
+    A filtered map, and any map with negative values, gets a diverging palette with zero in its middle; others begin
+    with black at zero.
+    """
     if stage.name == "conv2d" or extremes(stage)[0] < 0:
         return Scale("RdBu_r", -level, level)
     return Scale("magma", 0.0, level)
 
 
-def brightness(stage: Stage, white: float, like: Scale | None = None) -> Scale:
-    """Scale of a map that still holds brightness: black to white as in the picture it came from.
+def brightness_scale(stage: StageResult, white: float, like: Scale | None = None) -> Scale:
+    """Scale of the input, or of a map that was pooled without a filter: gray, black to white as in the picture.
 
     Parameters
     ----------
-    stage : Stage
+    stage : StageResult
     white : float
-        The value of full white.
+        The value of full white: 1 or 255.
     like : Scale, optional
-        The input's scale, kept when it holds all of the map: the same value is then the same gray.
+        The input's scale. It is used again if it covers the map, so that one value has one gray in both.
     """
     low, high = extremes(stage)
-    if like is None:  # the input itself: fixed limits, unless it is a float picture that does not fit them
+    if like is None:  # the input itself: fixed limits, unless it is a float picture with values beyond them
         fixed = Scale("gray", 0.0, white)
-        if not any(fixed.overruns(stage)):
+        if not any(fixed.exceeded_by(stage)):
             return fixed
         return Scale("gray", low, high) if low < high else Scale("gray", min(low, 0.0), max(high, 0.0))
-    if not any(like.overruns(stage)):
+    if not any(like.exceeded_by(stage)):
         return like
     if low < 0:
         level = max(-low, high)
@@ -139,16 +174,31 @@ def brightness(stage: Stage, white: float, like: Scale | None = None) -> Scale:
     return Scale("gray", 0.0, high)
 
 
-def one_channel(values: NDArray[np.float32], rule: str) -> NDArray[np.float32]:
-    """Reduce a map of shape (h, w, C) over its channels: ``"mean"``, ``"max"`` or ``"largest"`` magnitude."""
+def merge_channels(values: NDArray[np.float32], rule: str) -> NDArray[np.float32]:
+    """Show several channels as one.
+
+    Parameters
+    ----------
+    values : ndarray of shape (h, w, C), float32
+    rule : {"mean", "largest"}
+        The mean over the channels, or the value of the largest magnitude.
+
+    Returns
+    -------
+    ndarray of shape (h, w), float32
+
+    Examples
+    --------
+    >>> merge_channels(np.array([[[1.0, -4.0, 3.0]]], np.float32), "largest")
+    array([[-4.]], dtype=float32)
+    """
     flat: NDArray[np.float32]
     if rule == "mean":
         flat = values.mean(axis=2, dtype=np.float32)
     else:
         flat = values.max(axis=2)
-        if rule == "largest":
-            low = values.min(axis=2)
-            flat = np.where(-low > flat, low, flat)
+        low = values.min(axis=2)
+        flat = np.where(-low > flat, low, flat)
     return flat
 
 

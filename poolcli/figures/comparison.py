@@ -1,4 +1,4 @@
-"""The comparison figure: the picture and what each step made of it, side by side."""
+"""The comparison figure: the picture and the map after each step, side by side, with one part of it enlarged below."""
 
 from __future__ import annotations
 
@@ -8,36 +8,43 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from poolcli.figures import FORMATS, palette, words
-from poolcli.figures.layout import Box, columns, magnifications, ticks
+from poolcli.display import printable
+from poolcli.figures import FORMATS, captions, color_bar
+from poolcli.figures import text as lettering
+from poolcli.figures.canvas import Canvas
+from poolcli.figures.layout import Box, column_edges, magnifications
+from poolcli.figures.map_drawing import draw_kernel, draw_map, kernel_size
+from poolcli.figures.palettes import INK, MUTED, OKABE_ITO, PALE, PAPER
 from poolcli.figures.panels import panels, remarks
-from poolcli.figures.sheet import Sheet
-from poolcli.figures.typeface import Typeface, quiet_matplotlib
+from poolcli.ops.kernels import weights_of
 
 if TYPE_CHECKING:
-    from poolcli.figures.palette import Scale
+    from numpy.typing import NDArray
+
     from poolcli.figures.panels import Panel
-    from poolcli.figures.sheet import Color
-    from poolcli.pipeline.result import Result, Stage
+    from poolcli.pipeline.result import Result, StageResult
 
-MARGIN, GAP = 28, 28
-TITLE, BODY, SMALL = 21.0, 14.0, 13.0
-LINE = 21
-BAR, BAR_LENGTH, TIP = 12, 300, 11
-NARROWEST = BAR_LENGTH + 20
-"""Width of a column that keeps neighbouring colour bars, their arrows and labels apart."""
-ICON = (17, 30)
-INK: Color = (26, 26, 26)
-QUIET: Color = (100, 100, 100)
-RULE: Color = (160, 160, 160)
-PALE: Color = (222, 222, 222)
+MARGIN, GAP = 28, 32
+TITLE, BODY, SMALL = 26, 18, 16
+"""Sizes of the text in pixels, large enough for a projector."""
+LINE = 26
+DETAIL = 8
+"""Pixels per input pixel in the detail row, along a side."""
+NARROWEST = color_bar.LENGTH + 2 * color_bar.TIP + 8
+"""Least width of a column, so that neighbouring colour bars with their arrows and labels do not touch."""
+WIDEST = 460
+"""A line under a panel that is wider than the panel and than this is wrapped."""
+ICON = (22, 36)
+MARK = OKABE_ITO["vermillion"]
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of values beyond float32
 def render(result: Result, fmt: str = "png") -> bytes:
-    """Draw the comparison figure: input, filter, detect, condense, each of them that the recipe has.
+    """Draw the comparison figure: input, filter, detect and condense, as far as the recipe has them.
 
-    Every value is a square of whole pixels in the exact colour of its palette. Filter, detect and condense share
-    one limit, the 99th percentile of the filter's magnitudes; pooled brightness keeps the grays of the input.
+    Every value is a square of whole pixels in exactly the colour of its palette. Filter, detect and condense share one
+    limit, see `color_scale.color_limit`; without a filter the pooled map has the grays of the input. If a map is too
+    large to be shown cell by cell, a second row shows one part of the picture enlarged, in every step.
 
     Parameters
     ----------
@@ -48,142 +55,189 @@ def render(result: Result, fmt: str = "png") -> bytes:
     Returns
     -------
     bytes
-        The same for the same result, whatever Matplotlib settings the environment holds.
+        The contents of a file; the same for the same result, whatever Matplotlib settings the environment has.
 
     Raises
     ------
     ValueError
-        For another format, or a result without displays.
+        The result has no displays, or `fmt` is another format.
     PoolcliError
-        When Matplotlib does not load.
+        Matplotlib, which draws SVG and PDF, cannot be imported.
     """
     if fmt not in FORMATS:
         raise ValueError(f"unknown figure format {fmt!r}; known: {', '.join(FORMATS)}")
-    from poolcli import __version__
-
-    software = f"poolcli {__version__}"
-    with quiet_matplotlib():
-        typeface = Typeface()
-        shown = panels(result)
-        name = words.short_name(words.drawable(result.source, typeface.covers))
-        caption = words.caption(result, name, remarks(result, shown))
-        done, seen = (words.drawable(text, typeface.covers) for text in caption)
-        # Whoever does not see the picture reads this.
-        said = "\n".join([f"{done} · {seen}", *(f"{panel.title}: {' · '.join(panel.lines)}" for panel in shown)])
-        sheet = draw(shown, done, seen, typeface)
-        if fmt == "png":
-            return sheet.png({"Title": name, "Description": said, "Software": software})
-        if fmt == "svg":
-            return sheet.vector("svg", {"Title": name, "Description": said, "Creator": software, "Date": None})
-        return sheet.vector("pdf", {"Title": name, "Subject": said, "Creator": software, "CreationDate": None})
+    shown = panels(result)
+    name = captions.short_name(printable(result.source))
+    done, notes = captions.caption(result, name, remarks(result, shown))
+    # The description inside the file, for readers who cannot see the picture.
+    said = "\n".join([f"{done} · {notes}", *(f"{panel.title}: {' · '.join(panel.lines)}" for panel in shown)])
+    canvas = draw(shown, lettering.drawable(done), lettering.drawable(notes))
+    return canvas.encode(fmt, name, said)
 
 
-def draw(shown: list[Panel], done: str, seen: str, typeface: Typeface) -> Sheet:
-    """Lay the panels and their texts out on a sheet.
+def draw(shown: list[Panel], done: str, notes: str) -> Canvas:
+    """Place the panels and their texts on a canvas.
 
     Parameters
     ----------
     shown : list of Panel
-    done, seen : str
-        The caption's two sentences.
-    typeface : Typeface
+    done, notes : str
+        The caption's two sentences, which have passed `text.drawable`.
     """
     times = magnifications([panel.values.shape[:2] for panel in shown])
     height = max(panel.values.shape[0] * k for panel, k in zip(shown, times, strict=True))
     width = max(panel.values.shape[1] * k for panel, k in zip(shown, times, strict=True))
+    kernels = [_weights(panel.stage) for panel in shown]
+    detailed = any(panel.detail is not None for panel in shown) and not _all_whole(shown)
     widths = [
         max(
             width,
             NARROWEST,
-            typeface.width(panel.title, TITLE, bold=True),
-            *(typeface.width(t, BODY) for t in panel.lines),
+            _detail_size(panel)[0] if detailed else 0,
+            *(min(WIDEST, lettering.text_width(line, BODY)) for line in panel.lines),
+            lettering.text_width(panel.title, TITLE, bold=True) + _beside(kernel_size(kernel)[0]),
         )
-        for panel in shown
+        for panel, kernel in zip(shown, kernels, strict=True)
     ]
-    edges = columns(widths, GAP, MARGIN)
+    edges = column_edges(widths, GAP, MARGIN)
     total = edges[-1] + widths[-1] + MARGIN
-    sentences = _sentences(done, seen, typeface, total - 2 * MARGIN)
+    texts = [
+        [part for line in panel.lines for part in lettering.wrap(line, BODY, column, 3)]
+        for panel, column in zip(shown, widths, strict=True)
+    ]
 
-    top = MARGIN + 34  # of the slots
-    under = top + height + 26  # baseline of the first line under them
-    rows = max(len(panel.lines) + _is_condensed(panel, shown) for panel in shown)
+    header = max(30, *(kernel_size(kernel)[1] for kernel in kernels))
+    top = MARGIN + header + 14  # of the slots
+    under = top + height + 30  # baseline of the first line under them
+    rows = max(len(lines) + _is_condensed(panel, shown) for panel, lines in zip(shown, texts, strict=True))
     bars = under + (rows - 1) * LINE + 22
     scales = [(scale, list(group)) for scale, group in groupby(range(len(shown)), lambda i: shown[i].scale)]
     scales = [(scale, members) for scale, members in scales if scale.palette != "rgb"]
-    overruns = [_overruns(scale, [shown[i] for i in members]) for scale, members in scales]
-    end = bars + (BAR + 24 if scales else 0) + (LINE - 1 if any(overruns) else 0)  # of everything but the caption
-    sheet = Sheet(total, end + 22 + (len(sentences) - 1) * LINE + MARGIN - 8, typeface)
+    overruns = [
+        color_bar.outside_note(scale, [(shown[i].title.split(" ")[0], shown[i].stage) for i in m])
+        for scale, m in scales
+    ]
+    end = bars + (color_bar.HEIGHT if scales else 0) + (LINE if any(overruns) else 0)
+    second = end + 14  # top of the detail row
+    if detailed:
+        end = second + max(_detail_size(panel)[1] for panel in shown) + 10 + 2 * LINE
+    sentences = _sentences(done, notes, total - 2 * MARGIN)
+    canvas = Canvas(total, end + 30 + (len(sentences) - 1) * LINE + MARGIN - 8)
 
-    for panel, k, x, column in zip(shown, times, edges, widths, strict=True):
+    for i, (panel, k, x, column) in enumerate(zip(shown, times, edges, widths, strict=True)):
         middle = x + column // 2
-        sheet.text(middle, MARGIN + 17, panel.title, TITLE, INK, bold=True, centred=True)
+        _header(canvas, middle, top - 14, panel.title, kernels[i])
         h, w = panel.values.shape[:2]
-        box = Box(x, top, column, height).centred(w * k, h * k)
-        sheet.picture(box.x, box.y, panel.scale.colors(panel.values), k)
-        sheet.frame(box, RULE)
-        for i, line in enumerate(panel.lines):
-            sheet.text(middle, under + i * LINE, line, BODY, QUIET if i else INK, centred=True)
+        slot = Box(x, top, column, height).centred(width, height)
+        at = slot if panel.repeats > 1 else slot.centred(w * k, h * k)
+        unread = (panel.unread[0] * h / panel.stage.shape[0], panel.unread[1] * w / panel.stage.shape[1])
+        box = draw_map(canvas, at.x, at.y, panel.values, panel.scale, k, unread)
+        if detailed:
+            _mark_place(canvas, box, panel, shown[0], k)
+            _detail(canvas, middle, second, panel, shown[0])
+        for j, line in enumerate(texts[i]):
+            canvas.text(middle, under + j * LINE, line, BODY, MUTED if j else INK, anchor="middle")
         if _is_condensed(panel, shown):
-            _true_size(sheet, middle, under + len(panel.lines) * LINE, shown[0].stage, panel.stage)
+            _true_size(canvas, middle, under + len(texts[i]) * LINE, shown[0].stage, panel.stage)
     for (scale, members), beyond in zip(scales, overruns, strict=True):
-        left, right = edges[members[0]], edges[members[-1]] + widths[members[-1]]
-        _bar(sheet, (left + right) // 2, bars, scale, [shown[i].stage for i in members])
-        sheet.text((left + right) // 2, bars + BAR + 37, beyond, SMALL, QUIET, centred=True)
+        middle = (edges[members[0]] + edges[members[-1]] + widths[members[-1]]) // 2
+        color_bar.draw(canvas, middle, bars, scale, [shown[i].stage for i in members])
+        canvas.text(middle, bars + color_bar.HEIGHT + 18, beyond, SMALL, MUTED, anchor="middle")
     for i, sentence in enumerate(sentences):
-        sheet.text(total // 2, end + 22 + i * LINE, sentence, BODY, QUIET, centred=True)
-    return sheet
+        canvas.text(total // 2, end + 30 + i * LINE, sentence, BODY, MUTED, anchor="middle")
+    return canvas
 
 
-def _sentences(done: str, seen: str, typeface: Typeface, room: int) -> list[str]:
-    both = " · ".join(filter(None, (done, seen)))
-    if typeface.width(both, BODY) <= room:
+def _sentences(done: str, notes: str, max_width: int) -> list[str]:
+    both = " · ".join(filter(None, (done, notes)))
+    if lettering.text_width(both, BODY) <= max_width:
         return [both]
-    return [*typeface.wrap(done, BODY, room, 2), *(typeface.wrap(seen, BODY, room, 2) if seen else [])]
+    return [*lettering.wrap(done, BODY, max_width, 3), *lettering.wrap(notes, BODY, max_width, 4)]
+
+
+def _all_whole(shown: list[Panel]) -> bool:
+    return all(panel.stage.display is not None and panel.stage.display.factor == 1 for panel in shown)
+
+
+def _weights(stage: StageResult) -> NDArray[np.float32] | None:
+    kernel = stage.parameters.get("kernel") if stage.name == "conv2d" else None
+    return None if kernel is None else weights_of(kernel).astype("float32")
+
+
+def _beside(width: int) -> int:
+    """Width to add to a title for a kernel to its right: the same on both sides, so that the title stays centred."""
+    return 2 * (width + 16) if width else 0
+
+
+def _header(canvas: Canvas, middle: int, foot: int, title: str, kernel: NDArray[np.float32] | None) -> None:
+    """Draw the title above a panel, with the kernel to its right."""
+    wide, high = kernel_size(kernel)
+    canvas.text(middle, foot - 4, title, TITLE, INK, bold=True, anchor="middle")
+    if kernel is not None and wide:
+        draw_kernel(canvas, middle + lettering.text_width(title, TITLE, bold=True) // 2 + 16, foot - high, kernel)
 
 
 def _is_condensed(panel: Panel, shown: list[Panel]) -> bool:
     return panel is shown[-1] and math.prod(panel.stage.shape) < math.prod(shown[0].stage.shape)
 
 
-def _true_size(sheet: Sheet, middle: int, baseline: int, source: Stage, stage: Stage) -> None:
-    """Show how small the map really is: panels of equal size hide that it has a quarter of the pixels."""
-    ratio = math.prod(source.shape) / math.prod(stage.shape)
-    text = f"1/{ratio:.0f} of the input's pixels" if ratio >= 1.95 else f"{100 / ratio:.0f} % of the input's pixels"
+def _true_size(canvas: Canvas, middle: int, baseline: int, source: StageResult, stage: StageResult) -> None:
+    """Draw a small icon with the true proportion of map and input: the panels are equally large and hide it."""
+    text = captions.share_of_input(source, stage)
     scale = min(ICON[0] / source.shape[0], ICON[1] / source.shape[1])
     h, w = (max(2, round(scale * side)) for side in source.shape)
     small_h, small_w = (min(full, max(2, round(scale * side))) for full, side in zip((h, w), stage.shape, strict=True))
-    x = middle - (w + 8 + sheet.typeface.width(text, BODY)) // 2
-    y = baseline - 5 - h // 2
-    sheet.rectangle(Box(x, y, w, h), PALE)
-    sheet.rectangle(Box(x, y, small_w, small_h), INK)
-    sheet.text(x + w + 8, baseline, text, BODY, QUIET)
+    x = middle - (w + 8 + lettering.text_width(text, BODY)) // 2
+    y = baseline - 6 - h // 2
+    canvas.rectangle(Box(x, y, w, h), PALE)
+    canvas.rectangle(Box(x, y, small_w, small_h), INK)
+    canvas.text(x + w + 8, baseline, text, BODY, MUTED)
 
 
-def _overruns(scale: Scale, members: list[Panel]) -> str:
-    """How much of the maps that share a scale lies beyond it: ``1.0 % beyond scale``; empty when nothing does."""
-    said = []
-    for panel in members:
-        share = scale.beyond(palette.shown(panel.stage))
-        if share or any(scale.overruns(panel.stage)):
-            percent = words.percent(max(share, 1e-9))  # the sample may have missed the few that are
-            said.append(percent if len(members) == 1 else f"{panel.title.split(' ')[0]} {percent}")
-    return f"{', '.join(said)} beyond scale" if said else ""
+def _mark_place(canvas: Canvas, box: Box, panel: Panel, source: Panel, times: int) -> None:
+    """Draw a thin frame around the part that the detail row shows, on a panel of `times` pixels per cell."""
+    place, display = source.stage.detail, panel.stage.display
+    if place is None or panel.detail is None or panel.stage.detail is None or display is None:
+        return
+    patch = panel.stage.detail
+    unit = times / display.factor  # pixels of the canvas per cell of the map
+    first_row, first_col = (round(patch.top / patch.step[0] * unit), round(patch.left / patch.step[1] * unit))
+    high, wide = (max(3, round(side * unit)) for side in panel.detail.shape[:2])
+    mark = Box(box.x + first_col, box.y + first_row, wide, high)
+    canvas.frame(mark, PAPER, 3)
+    canvas.frame(mark, MARK, 2)
 
 
-def _bar(sheet: Sheet, middle: int, y: int, scale: Scale, stages: list[Stage]) -> None:
-    """Put down a colour bar with ticks, its ends arrows where a map has values beyond it."""
-    x = middle - BAR_LENGTH // 2
-    ramp = scale.colors(np.linspace(scale.low, scale.high, BAR_LENGTH, dtype=np.float32)[np.newaxis])
-    sheet.picture(x, y, ramp.repeat(BAR, axis=0))
-    sheet.frame(Box(x, y, BAR_LENGTH, BAR), RULE)
-    below, above = (any(sides) for sides in zip(*map(scale.overruns, stages), strict=True))
-    for present, left, edge, at in ((below, True, x - 1 - TIP, 0), (above, False, x + BAR_LENGTH + 1, -1)):
-        if present:  # a triangle in the colour of the frame, and a smaller one over it
-            red, green, blue = (int(level) for level in ramp[0, at])
-            sheet.arrow(Box(edge, y - 1, TIP, BAR + 2), RULE, left)
-            sheet.arrow(Box(edge + 2 * left, y + 1, TIP - 2, BAR - 2), (red, green, blue), left)
-    values, decimals = ticks(scale.low, scale.high)
-    for value in values:
-        tick = x + round((value - scale.low) / (scale.high - scale.low) * (BAR_LENGTH - 1))
-        sheet.rectangle(Box(tick, y + BAR + 1, 1, 4), RULE)
-        sheet.text(tick, y + BAR + 18, words.tick(value, decimals), SMALL, QUIET, centred=True)
+def _detail_size(panel: Panel) -> tuple[int, int]:
+    """Width and height in pixels of a panel of the detail row."""
+    if panel.detail is None or panel.stage.detail is None:
+        return 0, 0
+    h, w = panel.detail.shape[:2]
+    step = panel.stage.detail.step
+    return w * step[1] * DETAIL, h * step[0] * DETAIL
+
+
+def _detail(canvas: Canvas, middle: int, top: int, panel: Panel, source: Panel) -> None:
+    """Draw the enlarged part of a map; each cell is as large as the input pixels that it stands for."""
+    patch, place = panel.stage.detail, source.stage.detail
+    if place is None or source.detail is None:
+        return
+    wide, high = _detail_size(source)
+    if patch is None or panel.detail is None:
+        canvas.text(middle, top + high // 2, "a cell is larger than this place", BODY, MUTED, anchor="middle")
+        return
+    x = middle - wide // 2 + round((patch.left - place.left) * DETAIL)
+    y = top + round((patch.top - place.top) * DETAIL)
+    draw_map(canvas, x, y, panel.detail, panel.scale, (patch.step[0] * DETAIL, patch.step[1] * DETAIL))
+    rows, cols = source.detail.shape[:2]
+    if panel is source:
+        first, left = int(place.top), int(place.left)
+        lines = [
+            f"detail: rows {first}–{first + rows - 1}, columns {left}–{left + cols - 1}",
+            f"pixels shown {DETAIL}x",
+        ]
+    else:
+        step = "1 pixel" if patch.step == (1, 1) else f"{captions.size_text(patch.step)} pixels"
+        lines = ["the same place", f"a cell stands for {step} of the input"]
+    for i, line in enumerate(lines):
+        canvas.text(middle, top + high + 32 + i * LINE, line, BODY, MUTED, anchor="middle")

@@ -1,4 +1,4 @@
-"""Drawing a page of tiles: pairs of input and result around an arrow, failures with their reason."""
+"""The layout of one page of a contact sheet: input and result side by side, or the reason why there is no result."""
 
 from __future__ import annotations
 
@@ -6,52 +6,48 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image, ImageDraw
-
-from poolcli.images.lettering import drawable, font, shorten, width, wrap
-from poolcli.images.thumbnail import TILE
+from poolcli.figures.canvas import Canvas
+from poolcli.figures.layout import Box
+from poolcli.figures.palettes import FAILURE, FRAME, INK, MUTED
+from poolcli.figures.text import drawable, shorten, text_width, wrap
+from poolcli.figures.thumbnail import TILE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    Color = tuple[int, int, int]
+    from poolcli.figures.palettes import Color
 
-INK: Color = (26, 26, 26)
-QUIET: Color = (100, 100, 100)
-RULE: Color = (160, 160, 160)
-PALE: Color = (242, 242, 242)
-WRONG: Color = (155, 28, 28)
-PAPER: Color = (255, 255, 255)
+EMPTY_FILL: Color = (242, 242, 242)
 
 MARGIN, GUTTER, ROW_GAP = 28, 36, 30
 BETWEEN = 28
-"""From an input to its result; the arrow stands there."""
+"""Pixels between an input and its result, for the arrow."""
 NARROW = 112
-"""Least width of a slot, for the sake of the names under it."""
+"""Least width of a picture's slot, so that the name below can be read."""
 TITLE, BODY, SMALL = 17, 13, 12
 TITLE_LINE, LINE, REASON_LINE = 24, 18, 16
 REASON_LINES, REASON_ROOM = 6, TILE + 8
 REASONS = REASON_LINES * REASON_LINE
 LOWEST = 40
-"""Least height of a row's pictures: the arrow and a strip of few pixels need some air."""
+"""Least height of a row's pictures, so that the arrow fits beside a picture of few rows."""
 EMPTY = TILE * 3 // 4
 WIDE = 4 / 3
-"""Width of a page by its height, about as wide as a screen."""
+"""Wanted width of a page divided by its height."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One pair on the sheet.
+    """One picture of a contact sheet and its result.
 
     Attributes
     ----------
     label : str
-        The picture's name.
+        The name of the picture.
     input, result : ndarray of shape (h, w) or (h, w, 3), uint8, or None
-        Thumbnails: at most `TILE` pixels a side.
+        Thumbnails of at most `TILE` pixels a side.
     reason : str
         Why there is no result.
     detail : str
@@ -65,38 +61,36 @@ class Tile:
     detail: str = ""
 
 
-def draw(tiles: Sequence[Tile], title: str, which: str) -> Image.Image:
-    """Lay a page out and draw it.
+def draw(tiles: Sequence[Tile], title: str, page_number: str) -> Canvas:
+    """Draw one page.
 
     Parameters
     ----------
     tiles : sequence of Tile
-    title, which : str
-        What stands above them, at the left and at the right end; may be empty.
+    title, page_number : str
+        The texts above the tiles, at the left and at the right; may be empty.
     """
     pair = 2 * _slot(tiles) + BETWEEN
     columns = _columns(tiles, pair)
     total = MARGIN + columns * (pair + GUTTER) - GUTTER + MARGIN
-    room = total - 2 * MARGIN - (width(which, font(BODY)) + GUTTER if which else 0)
-    lines = wrap(drawable(title), font(TITLE, bold=True), room, 3)
-    top = MARGIN + (max(len(lines), bool(which)) * TITLE_LINE + 16 if lines or which else 0)
+    max_width = total - 2 * MARGIN - (text_width(page_number, BODY) + GUTTER if page_number else 0)
+    lines = wrap(drawable(title), TITLE, max_width, 3, bold=True)
+    top = MARGIN + (max(len(lines), bool(page_number)) * TITLE_LINE + 16 if lines or page_number else 0)
     rows = _rows(tiles, columns)
-    sheet = Image.new(
-        "RGB", (total, top + sum(map(_height, rows)) + ROW_GAP * max(0, len(rows) - 1) + MARGIN - 6), PAPER
-    )
-    pen = ImageDraw.Draw(sheet)
+    high = top + sum(map(_height, rows)) + ROW_GAP * max(0, len(rows) - 1) + MARGIN - 6
+    sheet = Canvas(total, high)
     for i, line in enumerate(lines):
-        pen.text((MARGIN, MARGIN + 15 + i * TITLE_LINE), line, INK, font(TITLE, bold=True), "ls")
-    pen.text((total - MARGIN, MARGIN + 15), which, QUIET, font(BODY), "rs")
+        sheet.text(MARGIN, MARGIN + 15 + i * TITLE_LINE, line, TITLE, INK, bold=True)
+    sheet.text(total - MARGIN, MARGIN + 15, page_number, BODY, MUTED, anchor="right")
     for row in rows:
         for column, tile in enumerate(row):
-            _put(sheet, pen, tile, MARGIN + column * (pair + GUTTER), top + _pictures_height(row), pair)
+            _put(sheet, tile, MARGIN + column * (pair + GUTTER), top + _pictures_height(row), pair)
         top += _height(row) + ROW_GAP
     return sheet
 
 
 def _slot(tiles: Sequence[Tile]) -> int:
-    """Width that one picture gets: a page of portraits is narrower; reasons and empty frames take it all."""
+    """Width of one picture's slot: the widest thumbnail, or `TILE` where a reason or an empty frame has to fit."""
     if not all(tile.input is not None and tile.result is not None for tile in tiles):
         return TILE
     widths = [picture.shape[1] for tile in tiles for picture in (tile.input, tile.result) if picture is not None]
@@ -104,7 +98,7 @@ def _slot(tiles: Sequence[Tile]) -> int:
 
 
 def _columns(tiles: Sequence[Tile], pair: int) -> int:
-    """How many pairs stand side by side: a page about as wide as a screen, its last row not nearly empty."""
+    """How many pairs are drawn side by side, for a page of about `WIDE` proportions and a well filled last row."""
 
     def cost(columns: int) -> float:
         rows = _rows(tiles, columns)
@@ -131,34 +125,36 @@ def _height(row: Sequence[Tile]) -> int:
     return _pictures_height(row) + 4 + LINE * (2 if any(tile.detail for tile in row) else 1)
 
 
-def _put(sheet: Image.Image, pen: ImageDraw.ImageDraw, tile: Tile, x: int, under: int, pair: int) -> None:
-    """Put down a pair that ends above `under`, its inner sides next to the arrow, and the lines below it."""
+def _put(sheet: Canvas, tile: Tile, x: int, under: int, pair: int) -> None:
+    """Draw a pair that ends above `under`, with the arrow between its pictures and two lines below."""
     axis = x + pair // 2
     left, right = axis - BETWEEN // 2, axis + BETWEEN // 2
     middle = under - max(_pair_height(tile), LOWEST) // 2
     if tile.input is not None:
-        _picture(sheet, pen, tile.input, left - tile.input.shape[1], middle)
+        _picture(sheet, tile.input, left - tile.input.shape[1], middle)
     else:
         top = middle - EMPTY // 2
-        pen.rectangle((left - TILE - 1, top - 1, left, top + EMPTY), PALE, RULE)
+        box = Box(left - TILE, top, TILE, EMPTY)
+        sheet.rectangle(box, EMPTY_FILL)
+        sheet.frame(box, FRAME)
     if tile.result is not None:
-        _picture(sheet, pen, tile.result, right, middle)
-        mark, color = "→", QUIET
+        _picture(sheet, tile.result, right, middle)
+        mark, color = "→", MUTED
     else:
-        mark, color = "×", WRONG
-        lines = wrap(drawable(tile.reason), font(SMALL), REASON_ROOM, REASON_LINES)
+        mark, color = "×", FAILURE
+        lines = wrap(drawable(tile.reason), SMALL, REASON_ROOM, REASON_LINES)
         first = middle - len(lines) * REASON_LINE // 2 + 12
         for i, line in enumerate(lines):
-            pen.text((right, first + i * REASON_LINE), line, WRONG, font(SMALL), "ls")
-    pen.text((axis, middle + 5), drawable(mark), color, font(BODY), "ms")
-    for i, (text, color) in enumerate(((tile.label, INK), (tile.detail, QUIET))):
-        line = shorten(drawable(text), font(BODY), pair, middle=not i)
-        pen.text((axis, under + LINE * (i + 1)), line, color, font(BODY), "ms")
+            sheet.text(right, first + i * REASON_LINE, line, SMALL, FAILURE)
+    sheet.text(axis, middle + 5, drawable(mark), BODY, color, anchor="middle")
+    for i, (text, color) in enumerate(((tile.label, INK), (tile.detail, MUTED))):
+        line = shorten(drawable(text), BODY, pair, middle=not i)
+        sheet.text(axis, under + LINE * (i + 1), line, BODY, color, anchor="middle")
 
 
-def _picture(sheet: Image.Image, pen: ImageDraw.ImageDraw, values: NDArray[np.uint8], left: int, middle: int) -> None:
-    """Put down a thumbnail with a line around it."""
+def _picture(sheet: Canvas, values: NDArray[np.uint8], left: int, middle: int) -> None:
+    """Draw a thumbnail with a line around it."""
     high, wide = values.shape[:2]
     top = middle - high // 2
-    sheet.paste(Image.fromarray(np.ascontiguousarray(values)), (left, top))
-    pen.rectangle((left - 1, top - 1, left + wide, top + high), None, RULE)
+    sheet.picture(left, top, values)
+    sheet.frame(Box(left, top, wide, high), FRAME)

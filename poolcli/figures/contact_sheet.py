@@ -1,4 +1,4 @@
-"""The contact sheet of a batch: which formats, which pages, and a page as the bytes of a file."""
+"""The contact sheet of a batch: its formats, its pages and their file names, and a page as the bytes of a file."""
 
 from __future__ import annotations
 
@@ -8,42 +8,30 @@ import os
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import numpy as np
+from PIL import Image
 
-from poolcli.errors import OptionError
-from poolcli.images.opening import printable
+from poolcli.display import printable
+from poolcli.errors import OptionError, alternatives
+from poolcli.figures.contact_page import draw
 from poolcli.images.png import encode_png
-from poolcli.images.thumbnail import TILE, input_thumbnail, result_thumbnail
-from poolcli.images.tiles import Tile, draw
 from poolcli.images.write import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = [
-    "PER_PAGE",
-    "SHEET_FORMATS",
-    "TILE",
-    "Tile",
-    "input_thumbnail",
-    "page",
-    "page_names",
-    "page_slices",
-    "result_thumbnail",
-    "sheet_format",
-]
+    from poolcli.figures.contact_page import Tile
 
 PER_PAGE = 200
 SHEET_FORMATS = tuple(FORMATS[name] for name in ("png", "jpg", "webp"))
 
 
 def sheet_format(path: str | os.PathLike[str]) -> str:
-    """Name of the format of a contact sheet, by its suffix.
+    """Name of the format that a contact sheet's suffix chooses.
 
     Raises
     ------
     OptionError
-        Any other suffix.
+        The suffix is that of no format of `SHEET_FORMATS`.
 
     Examples
     --------
@@ -54,12 +42,12 @@ def sheet_format(path: str | os.PathLike[str]) -> str:
     for entry in SHEET_FORMATS:
         if suffix.lower() in entry.suffixes:
             return entry.name
-    known = ", ".join(known for entry in SHEET_FORMATS for known in entry.suffixes)
-    raise OptionError(f"{f'suffix {printable(suffix)!r}' if suffix else 'no suffix'}; {known} are accepted for a sheet")
+    known = alternatives(known for entry in SHEET_FORMATS for known in entry.suffixes)
+    raise OptionError(f"{f'suffix {printable(suffix)!r}' if suffix else 'no suffix'}; write a name ending in {known}")
 
 
 def page_slices(count: int) -> list[slice]:
-    """Which of `count` tiles go on which page: at most `PER_PAGE`, shared out evenly; one page even when there are none.
+    """Distribute `count` tiles evenly over pages of at most `PER_PAGE`; no tiles make one empty page.
 
     Examples
     --------
@@ -72,7 +60,7 @@ def page_slices(count: int) -> list[slice]:
 
 
 def page_names(path: str | os.PathLike[str], pages: int) -> list[str]:
-    """Where the pages go: the path itself for one, numbered before the suffix for more.
+    """File names of the pages: the path itself for one page, with a number before the suffix for more.
 
     Examples
     --------
@@ -89,37 +77,40 @@ def page(tiles: Sequence[Tile], title: str, fmt: str = "png", *, number: int = 1
     Parameters
     ----------
     tiles : sequence of Tile
-        In the order of reading; at most `PER_PAGE` look good.
+        From left to right and from top to bottom.
     title : str
-    fmt : str
-        A name of `SHEET_FORMATS`.
+        Characters that cannot be drawn are escaped, in the labels too.
+    fmt : {"png", "jpg", "webp"}
     number, pages : int
-        Which page this is, told when there is more than one.
+        Which of how many pages this is; written on the page if there are several.
 
     Returns
     -------
     bytes
-        The same for the same tiles. Texts may hold anything; what cannot be drawn is escaped.
+        The contents of a file; the same for the same tiles.
 
     Raises
     ------
     OptionError
-        A format that is none of `SHEET_FORMATS`.
+        `fmt` is another format.
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from poolcli.figures.contact_page import Tile
     >>> page([Tile("a.png", np.zeros((120, 160), np.uint8), None, "not a picture")], "photos")[:8]
     b'\x89PNG\r\n\x1a\n'
     """
     known = [entry.name for entry in SHEET_FORMATS]
     if fmt not in known:
-        raise OptionError(f"format {printable(fmt)!r}; {', '.join(known)} are accepted for a sheet")
+        raise OptionError(f"format {printable(fmt)!r}; write {alternatives(known)}")
     sheet = draw(tiles, title, f"page {number} of {pages}" if pages > 1 else "")
+    pixels = sheet.pixels()
     if fmt == "png":
-        return encode_png(np.asarray(sheet), {"Title": printable(title), "Software": "poolcli"})
-    stream = io.BytesIO()
+        return encode_png(pixels, {"Title": printable(title), "Software": "poolcli"})
+    stream, image = io.BytesIO(), Image.fromarray(pixels)
     if fmt == "jpg":
-        sheet.save(stream, "JPEG", quality=90, subsampling=0)  # colour at full size: the red of small letters
+        image.save(stream, "JPEG", quality=90, subsampling=0)  # subsampled colour would blur small red letters
     else:
-        sheet.save(stream, "WEBP", quality=90, method=2)
+        image.save(stream, "WEBP", quality=90, method=2)
     return stream.getvalue()

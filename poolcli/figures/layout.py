@@ -1,4 +1,4 @@
-"""Where things go, in whole pixels: magnification of each map, columns, tick marks. Numbers only."""
+"""Geometry of figures in whole pixels: boxes, magnification of maps, columns, tick marks."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SIDE = 400
-"""Pixels that the longer side of the largest map should take, as nearly as a whole magnification allows."""
+"""Wanted length in pixels of the longer side of the largest map; a whole magnification comes close to it."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle of whole pixels, y counted downwards."""
+    """A rectangle in whole pixels; (x, y) is its top left corner."""
 
     x: int
     y: int
@@ -23,19 +23,24 @@ class Box:
     height: int
 
     def centred(self, width: int, height: int) -> Box:
-        """A box of another size around the same centre."""
+        """A box of this size with the same centre."""
         return Box(self.x + (self.width - width) // 2, self.y + (self.height - height) // 2, width, height)
 
 
 def magnifications(shapes: Sequence[tuple[int, int]], side: int = SIDE) -> list[int]:
-    """Whole-number magnification of each map, so that all look about as large as the largest.
+    """Whole-number magnification of each map, chosen so that all are drawn about equally large.
 
     Parameters
     ----------
     shapes : sequence of (h, w)
-        The maps as displayed.
+        Of the maps, in cells.
     side : int
-        Wanted length of the largest map's longer side.
+        Wanted length in pixels of the largest map's longer side.
+
+    Returns
+    -------
+    list of int
+        Pixels per cell, at least 1.
 
     Examples
     --------
@@ -46,12 +51,18 @@ def magnifications(shapes: Sequence[tuple[int, int]], side: int = SIDE) -> list[
     # Halves round down: 267 pixels stay 267, 266 become 532.
     first = max(1, math.ceil(side / max(height, width) - 0.5))
     wanted = [min(first * height / h, first * width / w) for h, w in shapes]
-    # A map may look a little larger than the largest (4 x 100 pixels against 398), but by no more than a quarter.
+    # A map may be drawn a little larger than the largest (4 x 100 pixels beside 398), but by no more than a quarter.
     return [max(1, round(k) if round(k) <= k * 5 / 4 else math.floor(k)) for k in wanted]
 
 
-def columns(widths: Sequence[int], gap: int, margin: int) -> list[int]:
-    """Left edges of columns set side by side."""
+def column_edges(widths: Sequence[int], gap: int, margin: int) -> list[int]:
+    """X of the left edge of each column.
+
+    Examples
+    --------
+    >>> column_edges([100, 50, 80], gap=10, margin=5)
+    [5, 115, 175]
+    """
     edges, x = [], margin
     for width in widths:
         edges.append(x)
@@ -60,7 +71,21 @@ def columns(widths: Sequence[int], gap: int, margin: int) -> list[int]:
 
 
 def ticks(low: float, high: float, most: int = 6) -> tuple[list[float], int]:
-    """Round values from low to high for a colour bar, and the decimals they need.
+    """Round values between two limits, for a colour bar.
+
+    Parameters
+    ----------
+    low, high : float
+        `low` is below `high`.
+    most : int
+        Largest number of values.
+
+    Returns
+    -------
+    values : list of float
+        Multiples of 1, 2 or 5 times a power of ten.
+    decimals : int
+        How many decimals their labels need.
 
     Examples
     --------

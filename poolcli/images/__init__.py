@@ -1,1 +1,1 @@
-"""The only room that knows Pillow: pictures in, pictures out."""
+"""Reading and writing of picture files; only this package and `figures` import Pillow."""

@@ -1,66 +1,102 @@
-"""Arrays as pictures: which types are accepted, what becomes of NaN, how channels become gray."""
+"""Arrays as pictures: which types are read, how NaN is handled, how channels become gray."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
-from poolcli.errors import ImageError, OptionError
-from poolcli.images.opening import check_pixels, picture_errors
+from poolcli.display import printable
+from poolcli.errors import ImageError
+from poolcli.images.safe_open import check_pixels, picture_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
 NPY_MAGIC = b"\x93NUMPY"
+ZIP_MAGIC = b"PK\3\4"
 
-# ITU-R BT.601 in 16-bit fixed point: the numbers behind Pillow's convert("L").
+# ITU-R BT.601 in 16-bit fixed point, as in Pillow's convert("L").
 LUMA = (19595, 38470, 7471)
 FLOAT_LUMA = (0.299, 0.587, 0.114)
 
 _ROWS = 256
-_ACCEPTED_TYPES = "uint8, uint16, float16, float32, float64 and bool are accepted"
+_ACCEPTED_TYPES = "integers, float16, float32, float64 and bool are read; convert it to one of these"
 
 
-def read_npy(stream: BinaryIO, length: int, max_pixels: int | None) -> NDArray[Any]:
-    """The array of a ``.npy`` stream; shape and size are checked before anything is allocated.
+def read_npy(
+    stream: BinaryIO, length: int, max_pixels: int | None, check: Callable[[tuple[int, ...], int | None], None]
+) -> NDArray[Any]:
+    """The array of a ``.npy`` stream; its shape is checked, as `check_shape` does, before anything is allocated.
 
     Raises
     ------
     ImageError
-        Damaged, truncated, too large, or of a type or shape that is no picture.
+        Damaged, truncated, too large, or of a type or shape that cannot be read as a picture.
     """
     with picture_errors("NPY file"):
         version = np.lib.format.read_magic(stream)
-        # Version 3 differs from 2 only in field names, and arrays with fields are no pictures.
+        # Version 3 differs from 2 only in field names, and arrays with fields are refused.
         if version not in {(1, 0), (2, 0)}:
-            raise ImageError(f"NPY format {version[0]}.{version[1]} is not read; 1.0 and 2.0 are accepted")
+            raise ImageError(
+                f"NPY format {version[0]}.{version[1]} is not read; 1.0 and 2.0 are: save the array again with numpy.save"
+            )
         header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = header(stream)
         check_type(dtype)
-        check_shape(shape, max_pixels)
+        check(shape, max_pixels)
         expected = int(np.prod(shape, dtype=object)) * dtype.itemsize
         present = length - stream.tell()
         if present < expected:
-            raise ImageError(f"truncated NPY file: {present:,} bytes of data, {expected:,} expected")
+            raise ImageError(
+                f"truncated NPY file: {present:,} bytes of data, {expected:,} expected; copy or save the file again"
+            )
         stream.seek(0)
         array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
         return array
 
 
+def read_npz(
+    stream: BinaryIO, max_pixels: int | None, check: Callable[[tuple[int, ...], int | None], None]
+) -> NDArray[Any]:
+    """The only array of a ``.npz`` file.
+
+    Raises
+    ------
+    ImageError
+        The zip file does not hold exactly one array, or `read_npy` refuses the array.
+    """
+    import zipfile
+
+    with picture_errors("NPZ file"), zipfile.ZipFile(stream) as archive:
+        names = archive.namelist()
+        if len(names) != 1 or not names[0].endswith(".npy"):
+            held = ", ".join(printable(name) for name in names[:3]) + (", …" if len(names) > 3 else "")
+            raise ImageError(f"zip file that holds {held or 'nothing'}; save one array alone with numpy.savez")
+        with archive.open(names[0]) as member:
+            return read_npy(cast("BinaryIO", member), archive.getinfo(names[0]).file_size, max_pixels, check)
+
+
 def check_type(dtype: np.dtype[Any]) -> None:
-    """Refuse element types that are no pictures."""
-    if dtype.hasobject or not (dtype.kind == "b" or dtype.name in {"uint8", "uint16", "float16", "float32", "float64"}):
+    """Refuse element types other than bool, integers and floats of 16 to 64 bits."""
+    if dtype.hasobject or not (dtype.kind in "biu" or dtype.name in {"float16", "float32", "float64"}):
         raise ImageError(f"array of type {dtype.name}; {_ACCEPTED_TYPES}")
 
 
 def check_shape(shape: tuple[int, ...], max_pixels: int | None) -> None:
     """Refuse shapes other than (H, W) and (H, W, C), empty and too large ones."""
     if len(shape) not in {2, 3} or 0 in shape:
-        raise ImageError(f"array of shape {shape}; (H, W) or (H, W, C) without empty axes is accepted")
+        raise ImageError(f"array of shape {shape}; reshape it to (H, W) or (H, W, C), no axis empty")
     check_pixels(shape[0], shape[1], max_pixels)
+
+
+def check_planes(shape: tuple[int, ...], max_pixels: int | None) -> None:
+    """Refuse shapes other than (…, H, W), empty and too large ones."""
+    if len(shape) < 2 or 0 in shape:
+        raise ImageError(f"array of shape {shape}; --layout planes needs (…, H, W), no axis empty")
+    check_pixels(shape[-2], shape[-1], max_pixels)
 
 
 def channels_of(shape: tuple[int, ...], channels: str) -> int:
@@ -76,30 +112,28 @@ def channels_of(shape: tuple[int, ...], channels: str) -> int:
         return count
     if count not in {1, 3, 4}:
         raise ImageError(
-            f"{count} channels cannot become gray; 1, 3 or 4 are accepted, any number with --channels each"
+            f"{count} channels cannot become gray, only 1, 3 or 4 can; use --channels each or --layout planes"
         )
     return 1
 
 
 def standard_type(array: NDArray[Any]) -> NDArray[Any]:
-    """Native uint8, uint16, float32 or float64: bool becomes 0 and 255, float16 becomes float32."""
+    """Native integers, float32 or float64: bool becomes 0 and 255, float16 becomes float32."""
     check_type(array.dtype)
     if array.dtype.kind == "b":
         return array.astype(np.uint8) * np.uint8(255)
     native = array.dtype.newbyteorder("=")
-    return np.asarray(array, np.float32 if array.dtype == np.float16 else native, order="C")
+    return np.asarray(array, np.float32 if native == np.float16 else native, order="C")
 
 
 def finite(array: NDArray[Any], nan: str) -> NDArray[Any]:
-    """The array without NaN and infinity: refused, or replaced by 0 when `nan` is ``"zero"``.
+    """The array without NaN and infinity: refused, replaced by 0 (``"zero"``), or all as NaN (``"ignore"``).
 
     Examples
     --------
     >>> finite(np.array([[np.nan, 1.0]], np.float32), "zero")
     array([[0., 1.]], dtype=float32)
     """
-    if nan not in {"error", "zero"}:
-        raise OptionError(f"nan={nan!r}: error or zero is accepted")
     if array.dtype.kind != "f":
         return array
     count = sum(int(np.count_nonzero(~np.isfinite(array[rows]))) for rows in row_chunks(array.shape[0]))
@@ -107,16 +141,19 @@ def finite(array: NDArray[Any], nan: str) -> NDArray[Any]:
         return array
     if nan == "error":
         noun = "value is" if count == 1 else "values are"
-        raise ImageError(f"{count:,} {noun} NaN or infinite; finite values are accepted, --nan zero reads them as 0")
-    return np.where(np.isfinite(array), array, array.dtype.type(0))
+        raise ImageError(
+            f"{count:,} {noun} NaN or infinite; replace them, read them as 0 with --nan zero, or leave them out with --nan ignore"
+        )
+    return np.where(np.isfinite(array), array, array.dtype.type(0 if nan == "zero" else np.nan))
 
 
 def to_gray(array: NDArray[Any], background: tuple[int, int, int]) -> NDArray[Any]:
     """One gray channel, of shape (H, W), from (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
 
     uint8 and uint16: ``(19595 R + 38470 G + 7471 B + 32768) >> 16``, as Pillow's ``convert("L")``. Floats:
-    ``0.299 R + 0.587 G + 0.114 B`` in the array's own precision. A fourth channel is alpha, 0 to the type's maximum
-    (0…1 for floats), and the colours are laid over `background` first.
+    ``0.299 R + 0.587 G + 0.114 B`` in the array's own precision, other integers the same in float64. A fourth channel is
+    alpha, 0 to the type's maximum (0…1 for floats), and the colours are laid over `background` first. Other
+    integers have no alpha.
 
     Parameters
     ----------
@@ -136,6 +173,10 @@ def to_gray(array: NDArray[Any], background: tuple[int, int, int]) -> NDArray[An
         return array
     if array.shape[2] == 1:
         return array[..., 0]
+    if array.dtype.kind != "f" and array.dtype not in (np.uint8, np.uint16):
+        if array.shape[2] == 4:
+            raise ImageError(f"{array.dtype.name} array of 4 channels: its type has no alpha; use --channels each")
+        array = array.astype(np.float64)
     gray = np.empty(array.shape[:2], array.dtype)
     for rows in row_chunks(array.shape[0]):
         chunk = array[rows] if array.shape[2] == 3 else over(array[rows], background)
@@ -146,6 +187,17 @@ def to_gray(array: NDArray[Any], background: tuple[int, int, int]) -> NDArray[An
             wide = chunk.astype(np.uint64)
             gray[rows] = (wide[..., 0] * LUMA[0] + wide[..., 1] * LUMA[1] + wide[..., 2] * LUMA[2] + 0x8000) >> 16
     return gray
+
+
+def gray_of(color: tuple[int, int, int]) -> int:
+    """The gray of a colour, 0…255, by the weights of `to_gray`.
+
+    Examples
+    --------
+    >>> gray_of((255, 0, 0))
+    76
+    """
+    return (sum(weight * level for weight, level in zip(LUMA, color, strict=True)) + 0x8000) >> 16
 
 
 def over(chunk: NDArray[Any], background: tuple[int, int, int]) -> NDArray[Any]:
@@ -161,7 +213,7 @@ def over(chunk: NDArray[Any], background: tuple[int, int, int]) -> NDArray[Any]:
 
 
 def row_chunks(height: int, rows: int = _ROWS) -> Iterator[slice]:
-    """Slices that cover `height` rows, a few at a time: temporary arrays stay small.
+    """Slices of a few rows that together cover `height` rows, so that temporary arrays stay small.
 
     Examples
     --------

@@ -1,34 +1,42 @@
-"""Writing a file so that its name always stands for a complete file: the old one, or the new one."""
+"""Atomic writing: under its name a file is always complete, either the old one or the new one."""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
+from poolcli.display import display_name
 from poolcli.errors import OptionError, OutputError
-from poolcli.images.opening import display_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     Data = bytes | bytearray | memoryview | Callable[[BinaryIO], object]
     Path = str | os.PathLike[str]
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 """Errors that the next file would meet as well."""
 
-EXISTS = "exists already; another name is expected, or --force to replace it"
+EXISTS = "exists already; choose another name with -o, or replace it with --force"
 PART = r"\..*\.[0-9a-f]{16}\.poolcli\.part"
-"""Names of files that are being written; one that stays behind belongs to a process that was killed."""
+"""Names of files while they are written; one that is left over is from a process that was killed."""
 
-_DIRECTORY = "is a directory; a file name is expected"
+_DIRECTORY = "is a directory; write the name of a file"
 
-# What file systems without hard links, or without fsync of folders, answer.
+# Error numbers of file systems without hard links, and of those without fsync of folders.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES, errno.EXDEV}
-_NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EACCES, errno.EISDIR, errno.EBADF}
+_NO_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+_NO_FOLDER_SYNC = {*_NO_SYNC, errno.EACCES, errno.EPERM, errno.EISDIR, errno.EBADF}
+_NO_MODE = {errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 def check_target(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> None:
@@ -40,21 +48,21 @@ def check_target(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> Non
     force : bool
         Whether an existing file may be replaced.
     inputs : iterable of path
-        Compared as files, so that links and other spellings of a name do not hide that they are the same.
+        Compared as files, so that a link or another spelling of the name is recognised.
 
     Raises
     ------
     OptionError
-        The path is one of the inputs; `force` changes nothing.
+        The path is one of the inputs, whatever `force` is.
     OutputError
-        It exists, is a directory, or its folder is missing or closed to us.
+        It exists, is a directory, or its folder is missing or not writable.
 
     Examples
     --------
     >>> check_target("/nowhere/at/all.png", force=False)
     Traceback (most recent call last):
     ...
-    poolcli.errors.OutputError: the folder /nowhere/at does not exist; an existing folder is expected
+    poolcli.errors.OutputError: the folder /nowhere/at does not exist; create it, or write the name of an existing folder
     """
     with _os_errors():
         status = _status(path)
@@ -63,21 +71,23 @@ def check_target(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> Non
         if status is not None and not stat.S_ISREG(status.st_mode):
             return
         if any(_same(path, status, other) for other in inputs):
-            raise OptionError("is the input itself; another name is expected")
+            raise OptionError("is the input itself; choose another name")
         if status is not None and not force:
             raise OutputError(EXISTS)
         folder = os.path.dirname(os.path.realpath(path))
         if not os.path.isdir(folder):
             what = "is not a folder" if os.path.exists(folder) else "does not exist"
-            raise OutputError(f"the folder {display_name(folder)} {what}; an existing folder is expected")
+            raise OutputError(
+                f"the folder {display_name(folder)} {what}; create it, or write the name of an existing folder"
+            )
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise OutputError(f"the folder {display_name(folder)} is not writable; a writable folder is expected")
+            raise OutputError(f"the folder {display_name(folder)} is not writable; choose another folder")
 
 
 def _same(path: Path, status: os.stat_result | None, other: Path) -> bool:
     try:
         other_status = _status(other)
-    except OSError:  # an input that cannot be looked at is the reader's to report
+    except OSError:  # reading the input reports this error
         return False
     if status is None or other_status is None:
         return os.path.realpath(path) == os.path.realpath(other)
@@ -94,9 +104,9 @@ def _status(path: Path) -> os.stat_result | None:
 def atomic_write(path: Path, data: Data, *, force: bool) -> None:
     """Write a file under its name only when it is complete and on the disk.
 
-    The bytes go to a hidden file in the same folder, are flushed to the disk, and take the name in one step; whatever
-    stops it, a full disk or Ctrl-C, leaves the old file as it was and nothing else. A symbolic link stays and what it
-    points to is replaced; permissions are those of the replaced file, or what the umask gives. An existing target that
+    The bytes go to a hidden file in the same folder, are flushed to the disk, and renamed in one step. If this
+    is interrupted (full disk, Ctrl-C), the old file is unchanged and nothing is left over. A symbolic link is kept and
+    the file that it points to is replaced; permissions are those of the replaced file, or follow the umask. An existing target that
     is no regular file (``/dev/null``, a pipe) is written directly.
 
     Parameters
@@ -105,7 +115,7 @@ def atomic_write(path: Path, data: Data, *, force: bool) -> None:
     data : bytes-like, or callable
         The contents, or a function that writes them to the binary stream it is given.
     force : bool
-        Whether an existing file may be replaced; without it the name is taken only if it is free at that moment.
+        Whether an existing file may be replaced; if not, the file is written only if no file has the name at that moment.
 
     Raises
     ------
@@ -140,7 +150,7 @@ def atomic_write(path: Path, data: Data, *, force: bool) -> None:
             else:
                 _publish(temporary, target)
         except BaseException:
-            # The name is random: there is never anything of others to remove.
+            # The name is random, so this file is ours.
             with suppress(FileNotFoundError):
                 os.unlink(temporary)
             raise
@@ -159,8 +169,10 @@ def _hidden_name(name: str) -> str:
 
 def _write(descriptor: int, data: Data, *, sync: bool, mode: int | None = None) -> None:
     try:
+        _hold(descriptor)
         if mode is not None and hasattr(os, "fchmod"):
-            os.fchmod(descriptor, mode)
+            with _passing(_NO_MODE):
+                os.fchmod(descriptor, mode)
         if callable(data):
             with open(descriptor, "wb", closefd=False) as stream:
                 data(stream)
@@ -170,13 +182,68 @@ def _write(descriptor: int, data: Data, *, sync: bool, mode: int | None = None) 
                 while done < len(rest):
                     done += os.write(descriptor, rest[done:])
         if sync:
-            os.fsync(descriptor)
+            with _passing(_NO_SYNC):
+                os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
+@contextmanager
+def _passing(numbers: Collection[int]) -> Iterator[None]:
+    """Go on where a file system does not know a call (FUSE, CIFS, DrvFs): the file is written all the same."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in numbers:
+            raise
+
+
+def _hold(descriptor: int) -> bool:
+    """Show by a lock that a file is being written; False when another process shows that."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks
+            pass
+    return True
+
+
+def sweep(folders: Iterable[str], of: str = "", *, locked: bool = False) -> int:
+    """Remove what killed runs have left half-written in these folders; returns how many files that were.
+
+    Only of the file `of`, when that is given: in a folder that is not the batch's own, others may be writing. What is
+    being written just now is locked, and stays, unless `locked` says that whoever holds it has been killed: a lock
+    ends a moment later than its process is told to.
+    """
+    swept = 0
+    for folder in folders:
+        with suppress(OSError), os.scandir(folder) as entries:
+            names = [
+                entry.name
+                for entry in entries
+                if entry.name.startswith(f".{of}") and re.fullmatch(PART, entry.name, re.DOTALL)
+            ]
+            for name in names:
+                with suppress(OSError):
+                    swept += _sweep_file(os.path.join(folder, name), locked)
+    return swept
+
+
+def _sweep_file(path: str, locked: bool) -> bool:
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _flags())
+    try:
+        is_left = locked or _hold(descriptor)
+    finally:
+        os.close(descriptor)
+    if is_left:
+        os.unlink(path)
+    return is_left
+
+
 def _publish(temporary: str, target: str) -> None:
-    """Give the file its name unless something has it: a hard link fails where a rename would replace."""
+    """Give the file its name unless the name is taken: unlike a rename, a hard link never replaces a file."""
     try:
         os.link(temporary, target)
     except FileExistsError:
@@ -192,7 +259,7 @@ def _publish(temporary: str, target: str) -> None:
 
 
 def _sync_folder(folder: str) -> None:
-    """Make the new name itself survive a crash, where folders can be synchronised."""
+    """Flush the folder to the disk as well, where the file system can, so that the new name survives a crash."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | _flags())
         try:

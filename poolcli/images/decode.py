@@ -1,4 +1,4 @@
-"""Decoding a picture file: header, checks, pixels, orientation, in the one order that avoids Pillow's traps."""
+"""Decoding a picture file: header, checks, pixels, orientation, in the order that Pillow needs to be right."""
 
 from __future__ import annotations
 
@@ -7,18 +7,33 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from poolcli.images.modes import bits_note, channel_count, check_mode, picture_array
-from poolcli.images.opening import open_picture, picture_errors
+from poolcli.errors import ImageError
+from poolcli.images import tiff
+from poolcli.images.gif import whole_frame
+from poolcli.images.modes import (
+    COVERED,
+    GRAY,
+    bits_note,
+    channel_count,
+    check_mode,
+    keyed_by_sixteen_bits,
+    largest_sample,
+    picture_array,
+    scale_key,
+    uncovered,
+)
+from poolcli.images.nodata import picture_cells
+from poolcli.images.safe_open import check_pixels, open_picture, picture_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
-    from PIL import ImageFile
+    from PIL import Image, ImageFile
 
 _ORIENTATION = 0x0112
 
-# EXIF orientation -> what makes the picture upright. Own table, since Pillow's exif_transpose raises on damaged EXIF.
+# EXIF orientation -> function that makes the picture upright. A table of our own, since Pillow's exif_transpose raises on damaged EXIF.
 _UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     2: lambda values: values[:, ::-1],
     3: lambda values: values[::-1, ::-1],
@@ -31,12 +46,13 @@ _UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
 
 
 class Decoded(NamedTuple):
-    """Upright pixels of a file, its format and mode by Pillow's names, and notes."""
+    """Upright pixels of a file, its format and mode by Pillow's names, notes, and which cells are missing."""
 
     values: NDArray[Any]
     format: str
     mode: str
     notes: tuple[str, ...]
+    missing: NDArray[np.bool_] | None = None
 
 
 def decode(
@@ -47,6 +63,9 @@ def decode(
     max_pixels: int,
     announce: Callable[[int, int, int], None],
     enough: int | None = None,
+    page: int = 1,
+    own_numbers: bool = False,
+    nodata: float | None = None,
 ) -> Decoded:
     """The picture in a stream, upright, one gray channel or RGB.
 
@@ -63,8 +82,14 @@ def decode(
     announce : callable
         Called as ``announce(height, width, channels)`` before pixels are decoded; may raise.
     enough : int, optional
-        For a thumbnail: a longer side of this many pixels is enough. JPEG is then decoded at 1/2, 1/4 or 1/8, and
-        CIELAB as its lightness whatever `channels` says.
+        For a thumbnail: the longer side in pixels that is enough. JPEG is then decoded at 1/2, 1/4 or 1/8, and
+        CIELAB as its lightness, whatever `channels` is.
+    page : int
+        Which frame or page, from 1.
+    own_numbers : bool
+        Whether gray samples keep the numbers they have in the file: 0…15 for 4 bits, which Pillow gives as 0…255.
+    nodata : int or float, optional
+        The number of the file's samples that marks missing cells.
 
     Raises
     ------
@@ -73,13 +98,24 @@ def decode(
     """
     image = open_picture(stream, max_pixels)
     kind, mode = image.format or "picture", image.mode
+    if page > 1:
+        _turn_to(image, page, max_pixels, f"{kind} file")
+        mode = image.mode
     with picture_errors(f"{kind} file"):
         if enough is not None:
             channels = "gray" if mode == "LAB" else channels
             part = min(1.0, enough / max(image.size))
             image.draft(None, (math.ceil(image.width * part), math.ceil(image.height * part)))
-        check_mode(image, channels)
+        check_mode(image, channels, header)
+        if kind == "PNG" and header[24:26] == b"\x10\4":
+            image.info[GRAY] = True
         notes = [bits_note(image, header)]
+        if nodata is not None and notes[0] is not None:
+            raise ImageError(f"nodata with {notes[0]}: its own numbers are not kept; leave --nodata out")
+        largest = largest_sample(image, header)
+        scale_key(image, header)
+        if kind == "GIF" and page == 1 and image.tile and image.tile[0].extents != (0, 0, *image.size):
+            image.info[COVERED] = image.tile[0].extents
         count = channel_count(image, channels, background)
         # A PNG may carry its EXIF after the pixels, and Pillow would decode them to look for it.
         early = kind != "PNG" or "exif" in image.info
@@ -87,28 +123,101 @@ def decode(
     size = _turned((image.height, image.width), orientation)
     announce(*size, count)
     with picture_errors(f"{kind} file"):
-        # Once, and any exception is final: a second load() after a failed one may give half a picture.
+        # Never twice: a second load() after a failed one may give half a picture without an error.
+        if kind == "TIFF":
+            tiff.check_compression(image.info.get("compression"))
         image.load()
     if not early:
         orientation = _orientation(image)
         if _turned(size, orientation) != size:
             announce(*_turned(size, orientation), count)
     with picture_errors(f"{kind} file"):
-        values, range_note = picture_array(image, channels, background)
-        notes += [range_note, _frames_note(image)]
-    del image  # before turning, so that the decoded colours and the turned copy never exist together
-    if orientation in _UPRIGHT:
-        values = np.ascontiguousarray(_UPRIGHT[orientation](values))
-    return Decoded(values, kind, mode, tuple(note for note in notes if note))
+        frames = _frames_note(image, page)
+        whole = (
+            whole_frame(stream, page, image.size, max_pixels)
+            if kind == "GIF" and page > 1
+            else _completed(image, stream, header)
+        )
+        values, range_note = picture_array(whole, channels, background)
+        notes += [range_note, frames]
+        missing = None if nodata is None else picture_cells(image, values, largest, nodata)
+        if own_numbers and largest is not None and values.ndim == 2:
+            white = 65535 if values.dtype.itemsize == 2 else 255
+            values = ((values.astype(np.uint32) * largest + white // 2) // white).astype(values.dtype)
+    del image, whole  # freed before turning: the decoded colours and the turned copy need not be in memory together
+    values, missing = _upright(values, orientation), None if missing is None else _upright(missing, orientation)
+    return Decoded(values, kind, mode, tuple(note for note in notes if note), missing)
 
 
-def _orientation(image: ImageFile.ImageFile) -> int:
+def decode_image(
+    image: Image.Image,
+    channels: str,
+    background: tuple[int, int, int],
+    announce: Callable[[int, int, int], None],
+    nodata: float | None = None,
+) -> Decoded:
+    """A Pillow image as `decode` would read a file of its mode; call it inside `quiet_pillow`.
+
+    Raises
+    ------
+    ImageError
+        A mode that is not read, or damaged data in the file that the image was opened from.
+    """
+    kind = image.format or "image"
+    with picture_errors(f"Pillow {kind}"):
+        check_mode(image, channels)
+        if image.mode in {"La", "RGBa"}:
+            image = image.convert("LA" if image.mode == "La" else "RGBA")
+        count = channel_count(image, channels, background)
+        orientation = _orientation(image)
+        announce(*_turned((image.height, image.width), orientation), count)
+        image.load()
+        values, note = picture_array(image, channels, background)
+        missing = None if nodata is None else picture_cells(image, values, None, nodata)
+    values, missing = _upright(values, orientation), None if missing is None else _upright(missing, orientation)
+    return Decoded(values, kind, image.mode, (note,) if note else (), missing)
+
+
+def _upright(values: NDArray[Any], orientation: int) -> NDArray[Any]:
+    return np.ascontiguousarray(_UPRIGHT[orientation](values)) if orientation in _UPRIGHT else values
+
+
+def _turn_to(image: ImageFile.ImageFile, page: int, max_pixels: int, what: str) -> None:
+    """Go to a frame or page; its size is checked like that of the first."""
+    with picture_errors(what):
+        frames = int(getattr(image, "n_frames", 1))
+        if page > frames:
+            raise ImageError(
+                f"page {page} of a file of {frames}; write 1 to {frames}"
+                if frames > 1
+                else f"page {page} of a file of one page; write 1"
+            )
+        image.seek(page - 1)
+    check_pixels(image.height, image.width, max_pixels)
+
+
+def _completed(image: ImageFile.ImageFile, stream: BinaryIO, header: bytes) -> Image.Image:
+    """The decoded picture with the transparency that Pillow leaves out, if it has any."""
+    key = image.info.get("transparency")
+    if COVERED in image.info:
+        return uncovered(image)
+    if image.format == "PNG" and isinstance(key, tuple) and header[24] == 16:
+        # A colour key has all 16 bits. Read again as little-endian samples, the file gives its low bytes.
+        stream.seek(0)
+        low = open_picture(stream, image.width * image.height)
+        low.tile = [tile._replace(args=str(tile.args).replace(";16B", ";16L")) for tile in low.tile]
+        low.load()
+        return keyed_by_sixteen_bits(image, low, key)
+    return image
+
+
+def _orientation(image: Image.Image) -> int:
     if image.format == "TIFF":
         return 1  # Pillow's load() has turned it already
     try:
         value = image.getexif().get(_ORIENTATION)
     except Exception:  # noqa: BLE001
-        return 1  # damaged metadata is no reason to lose a good picture
+        return 1  # damaged metadata does not make the picture unreadable
     return value if isinstance(value, int) and value in _UPRIGHT else 1
 
 
@@ -116,9 +225,9 @@ def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
     return size[::-1] if orientation >= 5 else size
 
 
-def _frames_note(image: ImageFile.ImageFile) -> str | None:
+def _frames_note(image: ImageFile.ImageFile, page: int) -> str | None:
     try:
         frames = int(getattr(image, "n_frames", 1))
     except Exception:  # noqa: BLE001
-        return None  # counting means parsing the rest of the file, which may be damaged; the first frame is not
-    return f"frame 1 of {frames} used" if frames > 1 else None
+        return None  # counting parses the rest of the file, which may be damaged although the first frame is good
+    return f"frame {page} of {frames} used" if frames > 1 else None

@@ -1,16 +1,15 @@
-"""The recipe inside a result: where each format keeps a text, written and read in one place."""
+"""The recipe inside a result file: written to and read from each format's place for text."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
-from typing import TYPE_CHECKING, Any, BinaryIO
+import stat
+from typing import Any, BinaryIO
 
-from poolcli.images.opening import MAX_PIXELS, open_bytes, open_picture, picture_errors
-from poolcli.images.quiet import quiet_pillow
-
-if TYPE_CHECKING:
-    import os
+from poolcli.images.pillow_guard import quiet_pillow
+from poolcli.images.safe_open import MAX_PIXELS, open_bytes, open_picture, picture_errors
 
 KEY = "poolcli"
 
@@ -32,12 +31,12 @@ def png_text(text: str | None) -> dict[str, str]:
 def embedding(pillow_format: str, text: str | None) -> dict[str, Any]:
     """Arguments of Pillow's ``save`` that put the recipe into the file.
 
-    A JPEG comment holds 65,533 bytes; a longer text is left out, since the pixels are worth more than the comment.
+    A JPEG comment holds 65,533 bytes; a longer text is left out rather than refusing the picture.
 
     Parameters
     ----------
     pillow_format : str
-        ``"TIFF"``, ``"JPEG"``, ``"WEBP"``; others carry no text, and PNG is not written by Pillow.
+        ``"TIFF"``, ``"JPEG"``, ``"WEBP"``; others hold no text, and PNG is not written by Pillow.
     text : str or None
 
     Examples
@@ -86,12 +85,51 @@ def embedded_recipe(source: str | os.PathLike[str] | BinaryIO) -> str | None:
     return text if text is not None and _is_object(text) else None
 
 
+def carries_mark(path: str | os.PathLike[str]) -> bool:
+    """Whether a file says that poolcli made it: a result, a figure, a map or a contact sheet. Only its ends are read.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    bool
+        False for other files, also for those that are no pictures.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened.
+    """
+    # Without O_NONBLOCK, opening a named pipe would wait for a writer for ever.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return False
+        start = os.read(descriptor, _MARK_BYTES)
+        if start.startswith(b"RIFF") and start[12:16] == b"VP8X":  # WebP keeps texts behind the picture
+            os.lseek(descriptor, max(0, status.st_size - _MARK_END_BYTES), os.SEEK_SET)
+            return b"<poolcli:recipe>" in os.read(descriptor, _MARK_END_BYTES)
+    finally:
+        os.close(descriptor)
+    if start.startswith(b"\x89PNG"):
+        return b"tEXtSoftware\0poolcli" in start
+    if start.startswith((b"\xff\xd8", b"II*\0", b"MM\0*")):
+        return b'{"poolcli": "' in start
+    return False
+
+
+_MARK_BYTES, _MARK_END_BYTES = 4096, 1 << 17
+
+
 def _text(pillow_format: str, info: dict[Any, Any], tags: Any) -> str | None:
     if pillow_format == "PNG":
         value = info.get(KEY)
     elif pillow_format == "TIFF":
         value = tags.get(_TIFF_DESCRIPTION)
-        if isinstance(value, str):  # Pillow reads as Latin-1 what was written as UTF-8
+        if isinstance(value, str):  # Pillow decodes the tag as Latin-1, but we wrote UTF-8
             value = value.encode("latin-1", "replace").decode("utf-8", "replace")
     elif pillow_format in {"JPEG", "MPO"}:
         value = info.get("comment")
@@ -106,7 +144,7 @@ def _text(pillow_format: str, info: dict[Any, Any], tags: Any) -> str | None:
 
 
 def _is_object(text: str) -> bool:
-    # Cameras and editors write descriptions and comments of their own.
+    # The text may be anything: cameras and editors write descriptions and comments too.
     try:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):

@@ -1,15 +1,16 @@
-"""What a decoded Pillow picture means: one rule per mode, none of them `convert("L")` on more than 8 bits."""
+"""From a decoded Pillow image to an array: one rule for each mode. More than 8 bits never go through `convert("L")`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from PIL import Image, ImageColor
 
+from poolcli.display import printable
 from poolcli.errors import ImageError, OptionError
+from poolcli.images import tiff
 from poolcli.images.arrays import row_chunks
-from poolcli.images.opening import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +23,14 @@ GRAY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B"
 _ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 _MAY_BE_KEYED = frozenset({"1", "L", "P", "RGB"})
 
-_STRIP_PIXELS = 1 << 18  # four bytes each: what is cut out stays in cache until it is converted
-_BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
+_STRIP_PIXELS = 1 << 18  # four bytes each: a strip stays in cache until it is converted
+COVERED = "poolcli covered"
+"""Key of `image.info`: the part of a GIF's canvas that its first frame covers, (left, top, right, bottom)."""
+
+GRAY = "poolcli gray"
+"""Key of `image.info`: red, green and blue are one gray, which Pillow gives as three channels."""
+
+_KEY = "transparency"
 
 
 def parse_color(text: str) -> tuple[int, int, int]:
@@ -42,34 +49,41 @@ def parse_color(text: str) -> tuple[int, int, int]:
     try:
         red, green, blue = ImageColor.getrgb(text)[:3]
     except (ValueError, AttributeError):
-        accepted = "a name such as white, #rrggbb or rgb(r, g, b) is accepted"
-        raise OptionError(f"{printable(str(text))!r} is not a colour; {accepted}") from None
+        instead = "write a name such as white, #rrggbb or rgb(r, g, b)"
+        raise OptionError(f"{printable(str(text))!r} is not a colour; {instead}") from None
     return red, green, blue
 
 
-def channel_count(image: ImageFile.ImageFile, channels: str, background: tuple[int, int, int]) -> int:
+def channel_count(image: Image.Image, channels: str, background: tuple[int, int, int]) -> int:
     """How many channels `picture_array` will give: 1 or 3. Reads the header only."""
-    if channels == "gray" or (image.mode in GRAY_MODES and (len(set(background)) == 1 or not _has_alpha(image))):
+    gray = image.mode in GRAY_MODES or GRAY in image.info
+    if channels == "gray" or (gray and (len(set(background)) == 1 or not _has_alpha(image))):
         return 1
     return 3
 
 
-def check_mode(image: ImageFile.ImageFile, channels: str) -> None:
-    """Refuse, before decoding, what would be read wrong.
+def check_mode(image: Image.Image, channels: str, header: bytes = b"") -> None:
+    """Refuse, before decoding, files that Pillow would decode wrongly; `header` is the beginning of the file.
 
     Raises
     ------
     ImageError
-        Signed 8-bit samples (Pillow drops their sign), inverted float samples, CIELAB by channels.
+        CIELAB with `channels` "each", or a kind of TIFF or BMP that Pillow reads wrongly.
     """
+    if image.format in {"BMP", "DIB"} and _loses_alpha(header[14 if image.format == "BMP" else 0 :]):
+        raise ImageError("16-bit BMP with alpha is not read; save it as PNG")
+    if image.format == "TIFF":
+        tiff.prepare(cast("ImageFile.ImageFile", image))
     if image.mode == "LAB" and channels == "each":
-        raise ImageError(
-            "CIELAB colour has no red, green and blue; --channels gray is accepted and reads its lightness"
-        )
-    if _tiff_tag(image, _SAMPLE_FORMAT) == 2 and image.mode == "L":
-        raise ImageError("signed 8-bit samples are not read; unsigned 8-bit or signed 16-bit samples are accepted")
-    if _tiff_tag(image, _PHOTOMETRIC) == 0 and image.mode == "F":
-        raise ImageError("inverted (MinIsWhite) float samples are not read; MinIsBlack is accepted")
+        raise ImageError("CIELAB colour has no red, green and blue; use --channels gray, which reads its lightness")
+
+
+def _loses_alpha(header: bytes) -> bool:
+    """Whether a BMP of 16 bits a pixel has a mask for alpha, which Pillow leaves out; of 32 bits it knows them."""
+    if len(header) < 56 or int.from_bytes(header[:4], "little") < 56:
+        return False
+    bits, layout = int.from_bytes(header[14:16], "little"), int.from_bytes(header[16:20], "little")
+    return bits == 16 and layout in {3, 6} and any(header[52:56])
 
 
 def bits_note(image: ImageFile.ImageFile, header: bytes) -> str | None:
@@ -78,7 +92,11 @@ def bits_note(image: ImageFile.ImageFile, header: bytes) -> str | None:
     if image.format == "PNG" and header[25:26] in {b"\2", b"\4", b"\6"}:
         bits, what = header[24], "gray with alpha" if header[25] == 4 else "colour"
     elif image.format == "TIFF":
-        bits = _tiff_tag(image, _BITS) or 8
+        bits = tiff.page_tags(image).get(tiff.BITS, (8,))[0]
+    elif image.format == "AVIF":
+        bits = _avif_bits(header)
+    elif image.format == "HEIF":
+        bits = image.info.get("bit_depth", 8)
     elif image.format == "PPM" and image.mode == "RGB":
         arguments = image.tile[0][3] if image.tile else ()
         bits = 16 if isinstance(arguments, tuple) and isinstance(arguments[-1], int) and arguments[-1] > 255 else 8
@@ -87,46 +105,84 @@ def bits_note(image: ImageFile.ImageFile, header: bytes) -> str | None:
     return f"{bits}-bit {what} read at 8 bits"
 
 
-def _tiff_tag(image: ImageFile.ImageFile, tag: int) -> int | None:
-    value = getattr(image, "tag_v2", {}).get(tag)
-    if isinstance(value, tuple):
-        value = value[0] if value else None
-    return value if isinstance(value, int) else None
+def _avif_bits(header: bytes) -> int:
+    """Bits per sample by the box av1C: two flags in its third byte, high bit depth and twelve bits."""
+    place = header.find(b"av1C")
+    flags = header[place + 6] if 0 <= place < len(header) - 6 else 0
+    return 12 if flags & 0x60 == 0x60 else 10 if flags & 0x40 else 8
+
+
+def largest_sample(image: ImageFile.ImageFile, header: bytes) -> int | None:
+    """The largest number a gray sample of the file can have, where Pillow scales it: to 255, or 65535 in a PGM.
+
+    None where the samples are what Pillow gives, and for colour. Reads the header only.
+    """
+    if image.mode == "1":
+        return 1
+    if image.format == "PPM" and image.tile and image.tile[0].codec_name.startswith("ppm"):
+        stated = image.tile[0].args
+        return int(stated[1]) if isinstance(stated, tuple) and image.mode in {"L", "I"} else None
+    if image.mode != "L":
+        return None
+    bits = 8
+    if image.format == "PNG":
+        bits = header[24]
+    elif image.format == "TIFF":
+        bits = tiff.page_tags(image).get(tiff.BITS, (8,))[0]
+    return (1 << bits) - 1 if bits < 8 else None
+
+
+def scale_key(image: ImageFile.ImageFile, header: bytes) -> None:
+    """Bring a PNG's transparent gray (tRNS) to the range of the pixels that Pillow gives: 0…255 below 8 bits.
+
+    If the key has more bits than the samples, only the low ones count, as the PNG specification says.
+    """
+    key = image.info.get(_KEY)
+    if image.format != "PNG" or key is None:
+        return
+    bits, color = header[24], header[25]
+    if color == 0 and isinstance(key, int):
+        top = (1 << bits) - 1
+        image.info[_KEY] = (key & top) * (255 // top if bits < 8 else 1)
+    elif color == 2 and bits == 8 and isinstance(key, tuple):
+        image.info[_KEY] = tuple(value & 255 for value in key)
 
 
 def _has_alpha(image: Image.Image) -> bool:
-    return image.mode in _ALPHA_MODES or (image.mode in _MAY_BE_KEYED and "transparency" in image.info)
+    keyed = image.mode in _MAY_BE_KEYED and _KEY in image.info
+    return image.mode in _ALPHA_MODES or keyed or COVERED in image.info
 
 
 def picture_array(
-    image: ImageFile.ImageFile, channels: str, background: tuple[int, int, int]
+    image: Image.Image, channels: str, background: tuple[int, int, int]
 ) -> tuple[NDArray[Any], str | None]:
-    """Pixels of a decoded picture, and a note when their range is not what it looks like.
+    """Pixels of a decoded picture, and a note where their range is not that of the type.
 
     Parameters
     ----------
     image : Pillow image, loaded
     channels : ``"gray"`` or ``"each"``
     background : (r, g, b), each 0…255
-        What lies behind transparent pixels.
+        The colour behind transparent pixels.
 
     Returns
     -------
     values : ndarray of shape (H, W) or (H, W, 3), uint8, uint16 or float32
     note : str or None
     """
-    if image.mode.startswith("I;16"):
-        return _sixteen_bits(image, background)
-    if image.mode == "I":
-        return _thirty_two_bits(image)
+    if image.mode.startswith("I"):
+        return _whole_numbers(image) if image.mode == "I" else _sixteen_bits(image, background)
     if image.mode == "F":
         return _collect(image, np.float32, 1, lambda strip: strip), None
+    if image.mode == "L" and tiff.page_tags(image).get(tiff.SAMPLE_FORMAT) == (tiff.SIGNED,):
+        signed = _collect(image, np.uint8, 1, lambda strip: strip).view(np.int8)  # Pillow drops the sign only
+        return signed, _numbers_note(signed)
     count = channel_count(image, channels, background)
     target = "L" if count == 1 else "RGB"
     if image.mode == "LAB":
         return _collect(image, np.uint8, 1, lambda strip: strip.getchannel(0)), None
     if _has_alpha(image):
-        # A gray picture on a gray background needs no colour in between; the numbers are the same.
+        # A gray picture on a gray background gives the same numbers without going through colour.
         return _collect(image, np.uint8, count, lambda strip: _over(strip, background).convert(target)), None
     return _collect(image, np.uint8, count, lambda strip: strip.convert(target)), None
 
@@ -134,10 +190,10 @@ def picture_array(
 def _collect(
     image: Image.Image, dtype: type[np.generic], count: int, turn: Callable[[Image.Image], Image.Image]
 ) -> NDArray[Any]:
-    # Strip by strip: besides the decoded picture and the result there is never a third of their size.
+    # In strips, so that nothing else as large as the decoded picture and the result is in memory.
     width, height = image.size
-    if width * height <= _STRIP_PIXELS:  # one strip, which need not be cut out first
-        return np.asarray(turn(image), dtype)  # of Pillow's bytes, which are not copied once more
+    if width * height <= _STRIP_PIXELS:  # one strip: no crop needed
+        return np.asarray(turn(image), dtype)  # shares Pillow's bytes, no copy
     out = np.empty((height, width) if count == 1 else (height, width, count), dtype)
     for rows in row_chunks(height, max(1, _STRIP_PIXELS // width)):
         out[rows] = np.asarray(turn(image.crop((0, rows.start, width, rows.stop))))
@@ -145,33 +201,71 @@ def _collect(
 
 
 def _over(strip: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+    if strip.mode == "1":  # Pillow compares the key with 0 and 1, but ours is scaled to 0…255
+        strip, key = strip.convert("L"), strip.info.get(_KEY)
+        strip.info.update({} if key is None else {_KEY: key})
     rgba = (strip.convert("LA") if strip.mode == "La" else strip).convert("RGBA")
     flat = Image.new("RGB", strip.size, background)
     flat.paste(rgba, mask=rgba.getchannel("A"))
     return flat
 
 
-def _sixteen_bits(image: ImageFile.ImageFile, background: tuple[int, int, int]) -> tuple[NDArray[Any], str | None]:
+def uncovered(image: Image.Image) -> Image.Image:
+    """The picture, transparent where a GIF's first frame does not cover the canvas."""
+    mask = Image.new("1", image.size)
+    mask.paste(1, image.info[COVERED])
+    mode = "LA" if image.mode == "L" else "RGBA"
+    clear = Image.new(mode, image.size)
+    clear.paste(image.convert(mode), mask=mask)
+    return clear
+
+
+def keyed_by_sixteen_bits(image: Image.Image, low: Image.Image, key: tuple[int, ...]) -> Image.Image:
+    """RGBA of a 16-bit RGB picture in which one colour is transparent.
+
+    Parameters
+    ----------
+    image, low : Pillow images of mode RGB
+        The high and the low byte of each sample.
+    key : (r, g, b), each 0…65535
+    """
+    opaque = np.empty((image.height, image.width), np.uint8)
+    for rows in row_chunks(image.height):
+        box = (0, rows.start, image.width, rows.stop)
+        samples = np.asarray(image.crop(box), np.uint16) << 8 | np.asarray(low.crop(box))
+        opaque[rows] = np.where((samples == np.array(key, np.uint16)).all(-1), 0, 255)
+    image.info.pop(_KEY, None)
+    image.putalpha(Image.fromarray(opaque))
+    return image
+
+
+def _sixteen_bits(image: Image.Image, background: tuple[int, int, int]) -> tuple[NDArray[Any], str | None]:
     values = np.require(_collect(image, np.uint16, 1, lambda strip: strip), requirements="W")
-    key = image.info.get("transparency")
+    key = image.info.get(_KEY)
     if isinstance(key, int):
         behind = np.asarray(Image.new("RGB", (1, 1), background).convert("L"), np.uint16)
         values[values == key] = behind[0, 0] * np.uint16(257)
-    note = None
-    if _tiff_tag(image, _BITS) == 12:
+    note, tags = None, tiff.page_tags(image)
+    if tags.get(tiff.BITS) == (12,):
         for rows in row_chunks(values.shape[0]):
             values[rows] = (values[rows].astype(np.uint32) * 65535 + 2047) // 4095
         note = "12-bit samples scaled to 16 bits"
-    if _tiff_tag(image, _PHOTOMETRIC) == 0:
+    if tags.get(tiff.PHOTOMETRIC) == (0,):
         np.subtract(np.uint16(65535), values, out=values)
     return values, note
 
 
-def _thirty_two_bits(image: ImageFile.ImageFile) -> tuple[NDArray[Any], str | None]:
-    # Also where Pillow puts 16-bit PGM, scaled to 0…65535 by their stated maximum, and signed 16-bit TIFF.
+def _whole_numbers(image: Image.Image) -> tuple[NDArray[Any], str | None]:
     values = _collect(image, np.int32, 1, lambda strip: strip)
-    if _tiff_tag(image, _BITS) == 32 and _tiff_tag(image, _SAMPLE_FORMAT) in {None, 1}:
-        values = values.view(np.uint32)  # Pillow lets unsigned samples wrap
-    if values.min() >= 0 and values.max() <= 65535:
-        return values.astype(np.uint16), None
-    return values.astype(np.float32), f"integers {values.min()}…{values.max()} used as they are, as floats"
+    if image.format == "PPM":
+        return values.astype(np.uint16), None  # 16-bit PGM, scaled to 0…65535 by its stated maximum
+    tags = tiff.page_tags(image)
+    if tags.get(tiff.BITS) == (16,):
+        values = values.astype(np.int16)
+    elif image.format and tags.get(tiff.SAMPLE_FORMAT, (tiff.UNSIGNED,)) == (tiff.UNSIGNED,):
+        values = values.view(np.uint32)  # Pillow gives unsigned samples as signed
+    return values, _numbers_note(values)
+
+
+def _numbers_note(values: NDArray[Any]) -> str:
+    return f"{values.dtype.name} numbers {values.min()}…{values.max()} used as they are"

@@ -1,4 +1,4 @@
-"""Keeping Pillow quiet, and its limit on pixels out of the way of ours, while a picture is read."""
+"""While a picture is read: no warnings of Pillow, and our limit on pixels instead of Pillow's."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from PIL import Image
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Pillow logs some kinds of damage; without any handler Python would print them beside our one line of error.
+# Pillow logs some kinds of damage; without a handler Python would print them in addition to our error.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
-# Free-threaded Python keeps warning filters per thread: there each reader sets its own.
+# Free-threaded Python keeps warning filters per thread, so each reader sets its own.
 _FILTERS_PER_THREAD = bool(getattr(sys.flags, "context_aware_warnings", False))
 
 
 class _Readers:
-    """Who is inside `quiet_pillow`: the first to enter changes the settings, the last to leave restores them."""
+    """Count of the threads inside `quiet_pillow`: the first changes the settings, the last restores them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -51,12 +51,12 @@ _readers = _Readers()
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """While any thread is inside, Pillow warns of nothing and leaves the limit on pixels to `opening.open_picture`.
+    """Switch off Pillow's warnings and its limit on pixels while any thread is inside.
 
-    Both settings are global to the process. They are changed by the first reader to enter and restored by the last
-    to leave, so threads decode side by side and none restores what another still needs. Pillow's own limit has to
-    go as a whole: it would refuse what ``--max-pixels`` allows, and report neither height nor width. Nothing of ours
-    is decoded unchecked meanwhile, since only `open_picture` opens, and it compares the header's size itself.
+    Both settings are global to the process. The first reader to enter changes them and the last to leave restores
+    them, so that threads can decode at the same time. Pillow's limit would refuse pictures that ``--max-pixels``
+    allows, and its error names neither height nor width. Ours is checked by `safe_open.open_picture`, the only place
+    that opens pictures, on the size in the header.
     """
     _readers.enter()
     try:
@@ -75,15 +75,15 @@ def _ignored_warnings() -> Iterator[None]:
 
 @contextmanager
 def silent_stderr() -> Iterator[None]:
-    """Keep what C libraries and new processes write to the process's stderr from standing beside our own line.
+    """Discard what C libraries and new processes write to the process's stderr.
 
-    libtiff describes damage there, by the name of a file that is not the user's; there is no switch. Only for the
-    command line, where no other thread has something to say.
+    libtiff describes damage there, under a file name that the user never gave, and has no option to stop it. For the
+    command line only, where no other thread writes to stderr.
     """
     try:
         kept = os.dup(2)
         null = os.open(os.devnull, os.O_WRONLY)
-    except OSError:  # there is no stderr to keep clean
+    except OSError:  # there is no stderr
         yield
         return
     try:

@@ -1,8 +1,8 @@
 """Our PNG writer: one filter for the whole file, and zlib's run-length strategy.
 
-Pillow tries all five PNG filters on every row and searches for repeats; most of that time buys nothing. One filter, chosen
-on a sample of the rows, with ``Z_RLE`` (runs and Huffman codes, no search) gives files of about the same size. Drawn
-pictures, with their flat and repeated colours, are the exception: no filter, and the quickest search.
+Pillow tries all five PNG filters on every row and searches for repeats; most of that time hardly reduces the file. One filter, chosen
+on a sample of the rows, with ``Z_RLE`` (runs and Huffman codes, no search) gives files of about the same size. Figures, with their flat and
+repeated colours, are the exception: no filter, and zlib's fastest search.
 
 CPU time in ms and size in kB, best of nine on one core, beside Pillow 13.0.0 with its default, with ``compress_level=1``,
 and with ``compress_level=1, compress_type=3`` (Z_RLE):
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
 NONE, SUB, UP = range(3)
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PIECE = 1 << 18  # bytes filtered and compressed at a time: they stay in cache between the two
+_PIECE = 1 << 18  # bytes filtered and compressed at a time: the piece stays in cache between the two
 _SAMPLE_ROWS = 16
-_RUN_BITS = 4  # a length and the distance, with the shortest codes of their trees
-_SMALL = 1 << 10  # bytes of a picture of which a sample saves nothing: each filter is tried on all of it
+_RUN_BITS = 4  # estimated cost of a run: the shortest codes of a length and a distance
+_SMALL = 1 << 10  # bytes: a smaller picture is compressed whole with every filter, which is as fast as a sample
 
 
 def encode_png(
@@ -55,12 +55,12 @@ def encode_png(
     dpi : int, optional
         Written as pixels per metre.
     drawn : bool
-        A figure rather than a map.
+        Whether it is a figure: flat, repeated colours.
 
     Returns
     -------
     bytes
-        The same for the same picture.
+        The file; the same picture gives the same bytes.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def _chunk(name: bytes, *data: bytes) -> list[bytes]:
 
 
 def _text(keyword: str, content: str) -> list[bytes]:
-    """Make a tEXt chunk where Latin-1 is enough, else an iTXt one."""
+    """A tEXt chunk if Latin-1 can write the content, else an iTXt chunk."""
     try:
         return _chunk(b"tEXt", keyword.encode("latin-1"), b"\0", content.encode("latin-1"))
     except UnicodeEncodeError:
@@ -115,12 +115,12 @@ def _best_filter(rows: Bytes, step: int) -> int:
 
 
 def _bits(cells: Bytes) -> float:
-    """About how many bits run-length coding takes: the entropy of what stands outside runs, and a few bits for each run.
+    """Estimated bits after run-length coding: the entropy of the bytes outside runs, and a few bits for each run.
 
-    A quarter of the time of compressing them, and the same choice: over 128 maps of photographs 0.09 % above the best.
+    It takes a quarter of the time of compressing, and over 128 maps of photographs its choice is 0.09 % above the best.
     """
     same = cells[1:] == cells[:-1]
-    inside = same[1:] & same[:-1]  # the third of equal cells, and all after it
+    inside = same[1:] & same[:-1]  # from the third equal byte of a run on
     counts = np.bincount(cells[2:][~inside], minlength=256)
     counts = counts[counts > 0]
     total = counts.sum()
@@ -129,7 +129,7 @@ def _bits(cells: Bytes) -> float:
 
 
 def _pieces(rows: Bytes, step: int, kind: int) -> Iterator[Bytes]:
-    """The rows filtered, each behind its filter's number; a piece is valid until the next is asked for."""
+    """The filtered rows, each after the number of its filter; the buffer is used again for the next piece."""
     count = max(1, _PIECE // (rows.shape[1] + 1))
     buffer = np.empty((count, rows.shape[1] + 1), np.uint8)
     above = np.empty((count, rows.shape[1]) if kind == UP else (count, 0), np.uint8)

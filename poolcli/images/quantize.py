@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from poolcli.errors import OptionError
-from poolcli.images.arrays import row_chunks
+from poolcli.images.arrays import gray_of, row_chunks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,12 +17,18 @@ if TYPE_CHECKING:
 
 
 def pixels(
-    raw: NDArray[Any], white: float, *, depth: int | str, scale: Scale = "clip", unit_scale: float = 1.0
+    raw: NDArray[Any],
+    white: float,
+    *,
+    depth: int | str,
+    scale: Scale = "clip",
+    unit_scale: float = 1.0,
+    missing: tuple[int, int, int] = (0, 0, 0),
 ) -> NDArray[Any]:
-    """Pixels of a map: ``floor((raw - low) * full / (high - low) + 1/2)``, clipped to 0…full, NaN as 0.
+    """Pixels of a map: ``floor((raw - low) * full / (high - low) + 1/2)``, clipped to 0…full.
 
-    `low` and `high` are 0 and `white` to clip, the map's own range to stretch. Halves round up: computed in float64,
-    which decides every half exactly when integers and float32 values are clipped.
+    `low` and `high` are 0 and `white` to clip, the map's own range to stretch. Halves round up. It is computed
+    in float64, which is exact at every half for clipped integers and float32 values.
 
     Parameters
     ----------
@@ -33,9 +39,11 @@ def pixels(
     depth : 8, 16 or ``"float"``
         `full` is 255 or 65535; ``"float"`` gives the unscaled float output, ``float32(raw) * float32(unit_scale)``.
     scale : ``"clip"``, ``"stretch"`` or (low, high)
-        A stated range is in units of the output, that is, after `unit_scale`.
+        A given range is in units of the output, after `unit_scale`.
     unit_scale : float
-        From raw values to output values.
+        Factor from raw values to output values.
+    missing : (r, g, b), each 0…255
+        The colour of NaN, of which gray maps have the gray; black by default.
 
     Returns
     -------
@@ -44,7 +52,7 @@ def pixels(
     Raises
     ------
     OptionError
-        A stated range that is empty or not finite.
+        A given range that is empty or not finite.
 
     Examples
     --------
@@ -70,6 +78,9 @@ def pixels(
     if high > low:
         for rows in chunks:
             out[rows] = _rounded(raw[rows], low, high, full)
+    if any(missing) and raw.dtype.kind == "f":
+        shown = np.array(missing if raw.ndim == 3 else gray_of(missing), dtype) * dtype.type(full // 255)
+        np.copyto(out, shown, where=np.isnan(raw))
     return out
 
 
@@ -81,7 +92,8 @@ def output_values(raw: NDArray[Any], unit_scale: float) -> NDArray[np.float32]:
     >>> output_values(np.array([0, 255], np.uint8), 1 / 255)
     array([0., 1.], dtype=float32)
     """
-    values = raw.astype(np.float32)
+    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinity
+        values = raw.astype(np.float32)
     if unit_scale != 1.0:
         np.multiply(values, np.float32(unit_scale), out=values)
     return values
@@ -94,8 +106,8 @@ def _limits(raw: NDArray[Any], white: float, scale: Scale, unit_scale: float) ->
         return _range(raw)
     low, high = scale
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise OptionError(f"scale {low:g},{high:g}; two finite numbers, the first one smaller, are accepted")
-    # Back to raw units, so that 0,1 gives the very pixels of clip.
+        raise OptionError(f"scale {low:g},{high:g}; write two finite numbers, the smaller first")
+    # In raw units, so that a range of 0,1 gives the same pixels as clip.
     return low / unit_scale, high / unit_scale
 
 
@@ -117,7 +129,7 @@ def _rounded(chunk: NDArray[Any], low: float, high: float, full: float) -> NDArr
     if low:
         values -= low
     if high - low != full:
-        # Multiply, then divide: both steps are exact or correctly rounded, a factor full/white would not be.
+        # Multiply, then divide: each is exact or rounded once, while a factor full/white would add an error.
         values *= full
         values /= high - low
     whole = np.floor(values)

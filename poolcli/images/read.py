@@ -1,4 +1,4 @@
-"""Reading a picture: from a file of any honesty to an upright array of known type."""
+"""Reading a picture: from an untrusted file to an upright array of a known type."""
 
 from __future__ import annotations
 
@@ -7,43 +7,34 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
+from PIL import Image
 
+from poolcli.display import display_name, printable
 from poolcli.errors import ImageError
 from poolcli.images.arrays import (
     NPY_MAGIC,
+    ZIP_MAGIC,
     channels_of,
-    check_shape,
     check_type,
     finite,
     read_npy,
+    read_npz,
     standard_type,
     to_gray,
 )
-from poolcli.images.decode import decode
-from poolcli.images.embedded import embedded_recipe
-from poolcli.images.modes import parse_color
-from poolcli.images.opening import MAX_PIXELS, display_name, open_bytes, printable
-from poolcli.images.quiet import quiet_pillow
-from poolcli.images.resize import RESIZE_FILTERS
-from poolcli.images.settings import Settings
+from poolcli.images.decode import decode, decode_image
+from poolcli.images.nodata import equal_cells, with_missing
+from poolcli.images.pillow_guard import quiet_pillow
+from poolcli.images.read_options import ReadOptions
+from poolcli.images.safe_open import MAX_PIXELS, open_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import ArrayLike, NDArray
 
-    from poolcli.images.settings import Check
-
-__all__ = [
-    "MAX_PIXELS",
-    "RESIZE_FILTERS",
-    "Picture",
-    "display_name",
-    "embedded_recipe",
-    "from_array",
-    "parse_color",
-    "read",
-]
+    from poolcli.images.decode import Decoded
+    from poolcli.images.read_options import Check
 
 
 class Picture(NamedTuple):
@@ -52,9 +43,9 @@ class Picture(NamedTuple):
     Attributes
     ----------
     values : ndarray of shape (H, W) or (H, W, C)
-        uint8 or uint16, or floats as they were: float32, float64 for a float64 array.
+        uint8 or uint16 for pictures; other integers and floats are numbers, with the values of the file.
     source : str
-        Name fit for display.
+        Name, made safe for display.
     format : str
         ``"PNG"``, ``"JPEG"``, ``"NPY"``, …; ``"array"`` for an array given directly.
     mode : str
@@ -62,7 +53,11 @@ class Picture(NamedTuple):
     size : (H, W)
         Upright, before any resizing.
     notes : tuple of str
-        What the reader of the picture should know: frames left out, bits lost.
+        Remarks for the user: frames left out, bits lost.
+    bits : int, optional
+        Bits per sample where they differ from the type of `values`: 8-bit samples held as floats.
+    leading : tuple of int, optional
+        The axes before (H, W) of an array of planes; `values` has them as channels.
     """
 
     values: NDArray[Any]
@@ -71,25 +66,35 @@ class Picture(NamedTuple):
     mode: str
     size: tuple[int, int]
     notes: tuple[str, ...] = ()
+    bits: int | None = None
+    leading: tuple[int, ...] | None = None
 
     @property
     def depth(self) -> int | None:
-        """Bits per sample, 8 or 16; None for floats."""
-        return self.values.dtype.itemsize * 8 if self.values.dtype.kind == "u" else None
+        """Bits per sample of a picture, 8 or 16; None where the values are numbers, used as they are."""
+        return self.bits or _bits(self.values.dtype)
+
+
+def _bits(dtype: np.dtype[Any]) -> int | None:
+    return dtype.itemsize * 8 if dtype in (np.uint8, np.uint16) else None
 
 
 def read(
     source: str | os.PathLike[str] | BinaryIO,
     *,
     channels: str = "gray",
+    layout: str = "hwc",
     background: str = "white",
     nan: str = "error",
+    nodata: float | None = None,
+    page: int = 1,
+    own_numbers: bool = False,
     resize: tuple[int, int] | None = None,
     resize_filter: str = "bilinear",
     max_pixels: int = MAX_PIXELS,
     check: Check | None = None,
 ) -> Picture:
-    """Read a picture or a ``.npy`` array, upright, one channel or all.
+    """Read a picture or a ``.npy`` or ``.npz`` array, upright, as gray or with all channels.
 
     Opaque 8-bit pictures give exactly what Pillow's ``convert("L")`` gives; 16-bit gray keeps its 65536 levels.
 
@@ -100,18 +105,26 @@ def read(
     channels : ``"gray"`` or ``"each"``
         One gray channel of shape (H, W), or RGB as (H, W, 3). Gray pictures are (H, W) either way; of an array,
         ``"each"`` keeps the shape.
+    layout : ``"hwc"`` or ``"planes"``
+        How an array of three axes or more is read: (H, W, C), or (…, H, W), every leading index a plane of its own.
     background : str
         Colour behind transparent pixels.
-    nan : ``"error"`` or ``"zero"``
-        What becomes of NaN and infinity.
+    nan : ``"error"``, ``"zero"`` or ``"ignore"``
+        Refuse NaN and infinity, read them as 0, or as missing cells, which are NaN.
+    nodata : int or float, optional
+        The number of the file's samples that marks missing cells. Pictures are then floats, with NaN for these cells.
+    page : int
+        Which frame of an animation or page of a TIFF, from 1; arrays have one.
+    own_numbers : bool
+        Whether gray samples of fewer than 8 bits, or of a PGM with another maximum, keep the file's own numbers.
     resize : (H, W), optional
-        Size to bring the picture to, antialiased, by one of `RESIZE_FILTERS`.
+        Size to resize to, by one of `RESIZE_FILTERS`.
     resize_filter : str
     max_pixels : int
         Larger pictures are refused before anything is decoded.
     check : callable, optional
-        Called as ``check(height, width, channels)``, with the size the run will see, before anything is decoded;
-        may raise. Called again when the pixels turn out to lie on their side.
+        Called as ``check(height, width, channels)``, with the size after resizing, before anything is decoded; may
+        raise. Called again if metadata after the pixels turns the picture by 90 degrees.
 
     Returns
     -------
@@ -122,7 +135,7 @@ def read(
     ImageError
         Missing, not a picture, damaged, too large, not finite, or not enough memory.
     OptionError
-        A background, filter or size that is none.
+        Not a colour, a filter or a size.
 
     Examples
     --------
@@ -131,26 +144,42 @@ def read(
     >>> picture.values, picture.depth, picture.format
     (array([[  0, 128, 255]], dtype=uint8), 8, 'PPM')
     """
-    options = Settings.checked(channels, background, nan, resize, resize_filter, check, max_pixels)
+    options = ReadOptions.checked(
+        channels, background, nan, resize, resize_filter, check, max_pixels, page, layout, own_numbers, nodata
+    )
     name = display_name(source) if isinstance(source, str | os.PathLike) else _stream_name(source)
     with _enough_memory(), open_bytes(source) as (stream, length), quiet_pillow():
-        header = stream.read(32)
+        header = stream.read(4096)  # an AVIF has its bits per sample some hundred bytes after the start
         stream.seek(0)
         if header.startswith(NPY_MAGIC):
-            return _from_array(read_npy(stream, length, max_pixels), name, "NPY", options)
-        found = decode(stream, header, options.channels, options.background, max_pixels, options.announce)
-        height, width = found.values.shape[:2]
-        values = options.resized(finite(found.values, options.nan))
-        return Picture(values, name, found.format, found.mode, (height, width), found.notes)
+            return _from_array(read_npy(stream, length, max_pixels, options.check_shape), name, "NPY", options)
+        if header.startswith(ZIP_MAGIC):
+            return _from_array(read_npz(stream, max_pixels, options.check_shape), name, "NPZ", options)
+        found = decode(
+            stream,
+            header,
+            options.channels,
+            options.background,
+            max_pixels,
+            options.announce,
+            page=page,
+            own_numbers=own_numbers,
+            nodata=options.nodata,
+        )
+        return _picture(found, name, options)
 
 
 def from_array(
-    values: ArrayLike,
+    values: ArrayLike | Image.Image,
     *,
     source: str = "array",
     channels: str = "gray",
+    layout: str = "hwc",
     background: str = "white",
     nan: str = "error",
+    nodata: float | None = None,
+    page: int = 1,
+    own_numbers: bool = False,
     resize: tuple[int, int] | None = None,
     resize_filter: str = "bilinear",
     max_pixels: int | None = None,
@@ -160,11 +189,12 @@ def from_array(
 
     Parameters
     ----------
-    values : array-like of shape (H, W) or (H, W, C)
-        uint8, uint16, bool (0 and 255), float16 (becomes float32), float32 or float64.
+    values : array-like of shape (H, W) or (H, W, C), or a Pillow image
+        A Pillow image is read like a file of its mode. Arrays of uint8, uint16 and bool (0 and 255) are pictures;
+        other integers, float32 and float64 are numbers, used unchanged; float16 becomes float32.
     source : str
-        Name fit for display, shown in reports.
-    channels, background, nan, resize, resize_filter, check
+        Name for display, shown in reports.
+    channels, layout, background, nan, nodata, page, own_numbers, resize, resize_filter, check
         As in `read`.
     max_pixels : int, optional
         No limit by default: the array exists already.
@@ -176,9 +206,9 @@ def from_array(
     Raises
     ------
     ImageError
-        A type or shape that is no picture, NaN or infinity, not enough memory.
+        A type or shape that cannot be read as a picture, NaN or infinity, not enough memory.
     OptionError
-        A background, filter or size that is none.
+        Not a colour, a filter or a size.
 
     Examples
     --------
@@ -186,12 +216,24 @@ def from_array(
     >>> picture.depth, picture.size
     (16, (1, 2))
     """
-    options = Settings.checked(channels, background, nan, resize, resize_filter, check, max_pixels)
+    options = ReadOptions.checked(
+        channels, background, nan, resize, resize_filter, check, max_pixels, page, layout, own_numbers, nodata
+    )
     with _enough_memory(), quiet_pillow():
+        if isinstance(values, Image.Image):
+            return _from_image(values, printable(source), options)
+        if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+            count = np.count_nonzero(np.ma.getmaskarray(values))
+            noun = "value is" if count == 1 else "values are"
+            raise ImageError(f"{count:,} {noun} masked; fill them first, for example with array.filled(0)")
         try:
             array = np.asarray(values)
         except ValueError:
-            raise ImageError("rows of different lengths; an array of shape (H, W) or (H, W, C) is accepted") from None
+            raise ImageError("rows of different lengths; make them one length, shape (H, W) or (H, W, C)") from None
+        except Exception as error:  # noqa: BLE001 - a tensor's __array__ may raise anything
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            msg = f"array of type {type(values).__name__}: {reason}; convert a tensor with x.detach().float().numpy()"
+            raise ImageError(msg) from None
         return _from_array(array, printable(source), "array", options)
 
 
@@ -200,7 +242,9 @@ def _enough_memory() -> Iterator[None]:
     try:
         yield
     except MemoryError:
-        raise ImageError("not enough memory for a picture of this size; --max-pixels lowers the limit") from None
+        raise ImageError(
+            "not enough memory for a picture of this size; use a smaller one, or refuse such sizes with --max-pixels"
+        ) from None
 
 
 def _stream_name(stream: BinaryIO) -> str:
@@ -208,14 +252,47 @@ def _stream_name(stream: BinaryIO) -> str:
     return "stdin" if not isinstance(name, str) or name == "<stdin>" else display_name(name)
 
 
-def _from_array(array: NDArray[Any], source: str, kind: str, options: Settings) -> Picture:
+def _from_image(image: Image.Image, source: str, options: ReadOptions) -> Picture:
+    if options.page != 1:
+        raise ImageError(
+            f"page {options.page} of a Pillow image, which gives its current page; call image.seek({options.page - 1}) first"
+        )
+    found = decode_image(image, options.channels, options.background, options.announce, options.nodata)
+    return _picture(found, source, options)
+
+
+def _picture(found: Decoded, source: str, options: ReadOptions) -> Picture:
+    height, width = found.values.shape[:2]
+    values = options.present(found.values, found.missing)
+    notes = (*found.notes, *options.notes(values))
+    bits = _bits(found.values.dtype)
+    return Picture(options.resized(values), source, found.format, found.mode, (height, width), notes, bits)
+
+
+def _from_array(array: NDArray[Any], source: str, kind: str, options: ReadOptions) -> Picture:
+    if options.page != 1:
+        raise ImageError(f"page {options.page} of an array, which has one; write 1")
     check_type(array.dtype)
-    check_shape(array.shape, options.max_pixels)
+    mode, leading, channels = array.dtype.name, None, options.channels
+    options.check_shape(array.shape, options.max_pixels)
+    if options.layout == "planes":
+        leading, channels = array.shape[:-2], "each"
+        array = np.moveaxis(array.reshape(-1, *array.shape[-2:]), 0, -1)
     height, width = array.shape[:2]
-    options.announce(height, width, channels_of(array.shape, options.channels))
-    mode = array.dtype.name
-    values = finite(standard_type(array), options.nan)
+    options.announce(height, width, channels_of(array.shape, channels))
+    values = (
+        array if leading is None else np.moveaxis(array, -1, 0)
+    )  # in the order of the memory, so that converting is fast
+    missing = None if options.nodata is None else equal_cells(values, options.nodata)
+    values = finite(standard_type(values), options.nan)
     del array
-    if options.channels == "gray":
+    if leading is not None:
+        values = np.moveaxis(values, 0, -1)
+        missing = None if missing is None else np.moveaxis(missing, 0, -1)
+    elif channels == "gray":
         values = to_gray(values, options.background)
-    return Picture(options.resized(values), source, kind, mode, (height, width))
+        missing = np.asarray(missing[..., :3].any(axis=2)) if missing is not None and missing.ndim == 3 else missing
+    bits = _bits(values.dtype)
+    values = values if missing is None else with_missing(values, missing)
+    notes = options.notes(values)
+    return Picture(options.resized(values), source, kind, mode, (height, width), notes, bits, leading)

@@ -1,7 +1,7 @@
-"""Opening a file that may be anything: regular files only, formats from a fixed list, size checked on the header.
+"""Opening untrusted files: only formats of a fixed list, the size checked on the header.
 
-Everything here guards against input that is damaged or hostile. Pillow gets a file object that we opened,
-never a name: given a name it maps some formats into memory, and a file that shrinks meanwhile kills the process.
+Everything here guards against damaged or hostile input. Pillow gets a file object that we opened, never a name: given
+a name it maps some formats into memory, and if such a file becomes shorter meanwhile, the process is killed.
 """
 
 from __future__ import annotations
@@ -15,27 +15,38 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from poolcli.display import printable
 from poolcli.errors import ImageError, PoolcliError
+from poolcli.images import tiff
+from poolcli.images.known_formats import (
+    ACCEPTED,
+    PREFIX_BYTES,
+    check_prefix,
+    jpeg_not_read,
+    kind_named,
+    kind_read,
+    not_a_picture,
+)
+from poolcli.limits import shortage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_PIXELS = 178_956_970
 
-# Everything else stays closed; EPS above all, whose reader starts Ghostscript whatever the file is called.
+WRITER_SECONDS = 5
+"""Seconds to wait for a program to begin writing to a named pipe."""
+
+# No others: EPS in particular, whose reader starts Ghostscript, whatever the file's suffix is.
 PILLOW_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "PPM", "WEBP", "TIFF", "AVIF")
-ACCEPTED = "PNG, JPEG, GIF, BMP, WebP, TIFF, PBM, PGM, PPM, PFM and AVIF pictures and .npy arrays are accepted"
 
 SUFFIXES = (
     ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff",
-    ".pbm", ".pgm", ".ppm", ".pnm", ".pfm", ".avif", ".npy",
+    ".pbm", ".pgm", ".ppm", ".pnm", ".pfm", ".avif", ".heic", ".heif", ".npy", ".npz",
 )  # fmt: skip
-"""How files of these formats are usually called: for choosing among files that nobody named; content decides."""
+"""Usual suffixes of these formats: to find pictures in a folder. How a file is read depends on its content only."""
 
-_MAGIC = {b"\x89PNG": "PNG", b"\xff\xd8": "JPEG", b"GIF8": "GIF", b"BM": "BMP", b"RIFF": "WebP"}
-_MAGIC |= {b"II*\0": "TIFF", b"MM\0*": "TIFF", b"II+\0": "TIFF", b"MM\0+": "TIFF"}
-_MAGIC |= {b"P%d" % digit: "PNM" for digit in range(1, 7)} | {b"Pf": "PFM", b"PF": "colour PFM"}
-# Pillow's module and name for each; PFM is read by that of PNM. What has no magic of its own is found by trying.
+# Pillow's module and name for each; PFM is read by that of PNM. DIB has no magic number and is found by trying.
 _PLUGINS = {
     "PNG": ("PngImagePlugin", "PNG"),
     "JPEG": ("JpegImagePlugin", "JPEG"),
@@ -48,87 +59,74 @@ _PLUGINS = {
     "TIFF": ("TiffImagePlugin", "TIFF"),
     "AVIF": ("AvifImagePlugin", "AVIF"),
 }
-_KINDS_READ = {
-    "TIFF": "gray of 1 to 16 or 32 bits or float32, and colour of 8 or 16 bits, are accepted",
-    "colour PFM": "gray PFM (Pf) is accepted",
-}
 
-_KINDS = (
-    (stat.S_ISDIR, "is a directory; a picture file is expected"),
-    (stat.S_ISFIFO, "is a named pipe, not a regular file; a picture file or - for stdin is expected"),
-    (stat.S_ISSOCK, "is a socket, not a regular file; a picture file or - for stdin is expected"),
-    (stat.S_ISCHR, "is a device, not a regular file; a picture file or - for stdin is expected"),
-    (stat.S_ISBLK, "is a device, not a regular file; a picture file or - for stdin is expected"),
+# Words of Pillow's errors about undamaged files of a kind that it does not decode.
+_NOT_READ = (
+    "unsupported",
+    "not supported",
+    "not yet supported",
+    "cannot handle",
+    "unknown raw mode",
+    "unknown pixel mode",
 )
 
-
-def display_name(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
-    r"""Name of a file, fit for a terminal, a log line or a figure.
-
-    Control characters, line separators, invisible and direction-changing characters and bytes that are not UTF-8
-    are shown escaped, so that no file name can forge a line or repaint a terminal.
-
-    Parameters
-    ----------
-    path : str, bytes or path-like
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> print(display_name("two\nlines.png"))
-    two\x0alines.png
-    >>> print(display_name(b"latin1_\xe9.png"))
-    latin1_\xe9.png
-    """
-    return printable(os.fsdecode(path))
-
-
-def printable(text: str) -> str:
-    """Text with everything that is not a visible character escaped; lone surrogates are the bytes they stand for."""
-    if text.isascii() and text.isprintable():
-        return text
-    from unicodedata import category
-
-    return "".join(_escaped(character, category(character)) for character in text)
-
-
-def _escaped(character: str, category: str) -> str:
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:
-        return f"\\x{code - 0xDC00:02x}"
-    if category not in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
-        return character
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+_KINDS = (
+    (stat.S_ISDIR, "is a directory; write the name of a picture file, or use poolcli batch"),
+    (stat.S_ISSOCK, "is a socket, not a regular file; write the name of a picture file, or - for stdin"),
+    (stat.S_ISBLK, "is a device, not a regular file; write the name of a picture file, or - for stdin"),
+)
 
 
 @contextmanager
 def open_bytes(source: str | os.PathLike[str] | BinaryIO) -> Iterator[tuple[BinaryIO, int]]:
-    """A seekable stream of a regular file, or of all bytes of a stream, and its length in bytes.
+    """A seekable stream of a regular file, or of all bytes of a pipe, device or stream, and its length in bytes.
+
+    Pipes, devices and streams are read to their end, unless the first kilobyte shows that they hold no picture.
 
     Raises
     ------
     ImageError
-        Not a regular file, empty, or refused by the operating system.
+        A folder or socket, empty, no picture, a pipe that nobody writes to, or refused by the operating system.
     """
     with ExitStack() as stack:
         stream: BinaryIO
         with _os_errors():
             if isinstance(source, str | os.PathLike):
-                # Without O_NONBLOCK, opening a named pipe would wait for a writer for ever.
+                # Without O_NONBLOCK, opening a named pipe without a writer would never return.
                 flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
                 descriptor = os.open(source, flags | getattr(os, "O_BINARY", 0))
-                length = _regular_length(descriptor)
+                length = _length(descriptor)
                 stream = stack.enter_context(open(descriptor, "rb"))
+                if length is None:
+                    _wait_for_writer(descriptor)
             else:
-                stream = stack.enter_context(io.BytesIO(source.read()))
+                stream, length = source, None
+            if length is None:
+                stream = stack.enter_context(io.BytesIO(_all_bytes(stream)))
                 length = stream.seek(0, io.SEEK_END)
                 stream.seek(0)
         if not length:
             raise ImageError(f"empty file; {ACCEPTED}")
         yield stream, length
+
+
+def _all_bytes(stream: BinaryIO) -> bytes:
+    prefix = b""
+    while len(prefix) < PREFIX_BYTES and (more := stream.read(PREFIX_BYTES - len(prefix))):
+        prefix += more
+    check_prefix(prefix)
+    return prefix + stream.read() if len(prefix) == PREFIX_BYTES else prefix
+
+
+def _wait_for_writer(descriptor: int) -> None:
+    if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        from select import select
+
+        if not select([descriptor], [], [], WRITER_SECONDS)[0]:
+            raise ImageError(
+                f"is a pipe that nobody wrote to within {WRITER_SECONDS} s; start the program that writes to it"
+            )
+    os.set_blocking(descriptor, True)
 
 
 @contextmanager
@@ -145,19 +143,20 @@ def _os_errors() -> Iterator[None]:
         raise ImageError(f"not a usable file name ({error})") from None
 
 
-def _regular_length(descriptor: int) -> int:
+def _length(descriptor: int) -> int | None:
+    """Bytes of a regular file; None for a pipe or device."""
     status = os.fstat(descriptor)
     for is_kind, message in _KINDS:
         if is_kind(status.st_mode):
             os.close(descriptor)
             raise ImageError(message)
-    return status.st_size
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def open_picture(stream: BinaryIO, max_pixels: int) -> ImageFile.ImageFile:
     """The picture in a stream with its header read and its size checked; no pixel is decoded.
 
-    Call it, and everything that touches its result, inside `quiet.quiet_pillow`.
+    Call it, and everything that touches its result, inside `pillow_guard.quiet_pillow`.
 
     Raises
     ------
@@ -165,24 +164,43 @@ def open_picture(stream: BinaryIO, max_pixels: int) -> ImageFile.ImageFile:
         Not one of the formats, a damaged header, no pixels, or more than `max_pixels`.
     """
     with picture_errors("file header"):
-        prefix = stream.read(16)
+        prefix = stream.read(PREFIX_BYTES)
         stream.seek(0)
-        kind = next((name for magic, name in _MAGIC.items() if prefix.startswith(magic)), None)
+        kind = kind_read(prefix)
         try:
-            image = _any_kind(stream) if kind is None else _one_kind(stream, *_PLUGINS[kind])
+            if kind == "HEIC":
+                image = _heic(stream, prefix)
+            elif kind is None and kind_named(prefix):
+                raise not_a_picture(prefix)
+            else:
+                image = _any_kind(stream) if kind is None else _one_kind(stream, *_PLUGINS[kind])
         except UnidentifiedImageError:
             if kind is None:
-                raise ImageError(f"not a picture; {ACCEPTED}") from None
-            advice = _KINDS_READ.get(kind, "a complete, undamaged file is expected")
-            raise ImageError(f"starts like a {kind} file, but is damaged or of a kind not read; {advice}") from None
+                raise not_a_picture(prefix) from None
+            raise ImageError(_not_opened(kind, stream)) from None
     check_pixels(image.height, image.width, max_pixels)
     return image
 
 
-def _one_kind(stream: BinaryIO, plugin: str, name: str) -> ImageFile.ImageFile:
-    """Open a file of one format, without the plugins of five that Pillow would load before it looks at a stream.
+def _not_opened(kind: str, stream: BinaryIO) -> str:
+    """Why Pillow did not open a file that starts like a file of this kind."""
+    held = tiff.kind_not_read(stream) if kind == "TIFF" else None
+    if held is not None:
+        return f"TIFF of {held} is not read; {tiff.READ}"
+    if kind == "JPEG":
+        stream.seek(0)
+        held = jpeg_not_read(stream.read())
+    if held is not None:
+        return f"{held} is not read; save it as 8-bit JPEG, baseline or progressive"
+    if kind == "colour PFM":
+        return "colour PFM is not read; save it as gray PFM (Pf)"
+    return f"starts like a {kind} file, but is damaged or of a kind not read; save it again, for example as PNG"
 
-    Pillow is told that it has them. Told so for longer, by two threads at a time, it would load what it misses later.
+
+def _one_kind(stream: BinaryIO, plugin: str, name: str) -> ImageFile.ImageFile:
+    """Open a file of one format, with that format's plugin alone; Pillow itself would load those of five formats first.
+
+    `Image._initialized` makes Pillow take them as loaded; it is restored so that Pillow loads them when it needs them.
     """
     import_module(f"PIL.{plugin}")
     loaded = getattr(Image, "_initialized", 1)
@@ -194,8 +212,18 @@ def _one_kind(stream: BinaryIO, plugin: str, name: str) -> ImageFile.ImageFile:
             Image._initialized = loaded  # noqa: SLF001
 
 
+def _heic(stream: BinaryIO, prefix: bytes) -> ImageFile.ImageFile:
+    """Open HEIC with pillow_heif, without registering it, so that Pillow's own formats do not change."""
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError:
+        raise not_a_picture(prefix) from None
+    image: ImageFile.ImageFile = HeifImageFile(stream)  # type: ignore[no-untyped-call, unused-ignore]
+    return image
+
+
 def _any_kind(stream: BinaryIO) -> ImageFile.ImageFile:
-    # Pillow loads some plugins by itself, and all 43 when it meets a format it has not loaded.
+    # Otherwise Pillow would load all of its 43 plugins for a format that it has not loaded.
     for plugin, _ in _PLUGINS.values():
         import_module(f"PIL.{plugin}")
     return Image.open(stream, formats=PILLOW_FORMATS)
@@ -204,11 +232,11 @@ def _any_kind(stream: BinaryIO) -> ImageFile.ImageFile:
 def check_pixels(height: int, width: int, max_pixels: int | None) -> None:
     """Refuse a picture without pixels, or with more than `max_pixels`."""
     if height < 1 or width < 1:
-        raise ImageError(f"has no pixels ({height}x{width}); at least 1x1 is expected")
+        raise ImageError(f"has no pixels ({height}x{width}); use a picture of at least 1x1")
     if max_pixels is not None and height * width > max_pixels:
         raise ImageError(
             f"{height}x{width} (height x width) is {height * width:,} pixels; "
-            f"at most {max_pixels:,} are accepted, --max-pixels raises the limit"
+            f"at most {max_pixels:,} are allowed; raise the limit with --max-pixels"
         )
 
 
@@ -223,5 +251,9 @@ def picture_errors(what: str) -> Iterator[None]:
         raise ImageError(f"not enough memory to decode the {what}") from None
     except Exception as error:
         # Damaged files make Pillow raise OSError, ValueError, SyntaxError, struct.error, TypeError and more.
-        text = printable(str(error) or type(error).__name__)[:200]
-        raise ImageError(f"damaged {what} ({text}); a complete, undamaged file is expected") from error
+        if lack := shortage(error):
+            raise ImageError(f"{lack}: the {what} cannot be decoded") from None
+        text = printable(str(error).strip() or type(error).__name__)[:200]
+        if any(words in text.lower() for words in _NOT_READ):
+            raise ImageError(f"{what} of a kind that is not read ({text}); save it as PNG") from error
+        raise ImageError(f"damaged {what} ({text}); copy or save the file again") from error

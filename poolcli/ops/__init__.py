@@ -1,1 +1,1 @@
-"""Numbers only: numpy, no files, no options."""
+"""Computing with arrays: numpy only, no files and no options."""

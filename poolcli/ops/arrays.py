@@ -1,4 +1,4 @@
-"""The common door of the array functions: what is accepted, and how leading axes become planes."""
+"""Arguments of the array functions: which arrays are allowed, and how leading axes become planes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poolcli.errors import OptionError
-from poolcli.ops.windows import is_whole
+from poolcli.ops.settings import whole
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -20,20 +20,39 @@ def real(x: ArrayLike) -> NDArray[Any]:
     Raises
     ------
     OptionError
-        The values are no real numbers.
+        The values are not real numbers, or some are masked.
     """
-    try:
-        array = np.asarray(x)
-    except ValueError:
-        msg = "array of rows that differ in length: numbers of shape (..., H, W) expected"
-        raise OptionError(msg) from None
+    array = as_array(x)
     if array.dtype.kind not in "biuf":
-        msg = f"array of {array.dtype}: real numbers expected (bool, integers or floats)"
+        msg = f"array of {array.dtype}: convert it to real numbers (bool, integers or floats)"
         raise OptionError(msg)
     native = array.dtype.newbyteorder("=")
     if native.itemsize > 8:
         native = np.dtype(np.float64)
     return array.astype(native, copy=False)
+
+
+def as_array(x: Any) -> NDArray[Any]:
+    """Convert anything that numpy can read to an array.
+
+    Raises
+    ------
+    OptionError
+        Rows of different length, masked cells, or an object that gives numpy no array.
+    """
+    if np.ma.is_masked(x):
+        masked = np.count_nonzero(np.ma.getmaskarray(x))
+        msg = f"masked array with {masked} cells masked: fill them with x.filled(value)"
+        raise OptionError(msg)
+    try:
+        return np.asarray(x)
+    except ValueError:
+        msg = "array of rows that differ in length: make them one length, shape (..., H, W)"
+        raise OptionError(msg) from None
+    except Exception as error:  # noqa: BLE001 - a tensor's __array__ may raise anything: it requires a gradient, it is bfloat16
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        msg = f"array of type {type(x).__name__}: {reason}; convert it to a numpy array (a tensor with x.detach().float().numpy())"
+        raise OptionError(msg) from None
 
 
 def planes_of(x: ArrayLike) -> tuple[NDArray[Any], tuple[int, ...]]:
@@ -46,14 +65,15 @@ def planes_of(x: ArrayLike) -> tuple[NDArray[Any], tuple[int, ...]]:
     """
     array = real(x)
     if array.ndim < 2 or not array.shape[-1] or not array.shape[-2]:
-        msg = f"array of shape {array.shape}: (..., H, W) with at least one row and one column expected"
+        msg = f"array of shape {array.shape}: reshape it to (..., H, W) with at least one row and one column"
         raise OptionError(msg)
     return array.reshape(math.prod(array.shape[:-2]), *array.shape[-2:]), array.shape[:-2]
 
 
 def real_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The float type of results: float64 for float64, float32 for everything else."""
-    return np.dtype(np.float64 if dtype == np.float64 else np.float32)
+    """The float type of results: float64 for float64 and for integers that float32 would round, float32 otherwise."""
+    wide = dtype == np.float64 or (dtype.kind in "iu" and dtype.itemsize > 2)
+    return np.dtype(np.float64 if wide else np.float32)
 
 
 def thread_count(threads: Any) -> int:
@@ -63,7 +83,4 @@ def thread_count(threads: Any) -> int:
     ------
     OptionError
     """
-    if not is_whole(threads) or threads < 1:
-        msg = f"threads {threads!r}: a whole number of at least 1 expected"
-        raise OptionError(msg)
-    return int(threads)
+    return whole("threads", threads)

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poolcli.errors import SizeError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from poolcli.ops.values import Values
+    from poolcli.ops.value_range import ValueRange
+    from poolcli.ops.window_view import WindowView
 
 _WIDER = {
     np.dtype(narrow): np.dtype(wide)
@@ -32,13 +35,13 @@ _LANES = 2048
 """Sums kept side by side: enough for the vector registers, few enough to stay in the first-level cache."""
 
 
-def exact_sum(cells: NDArray[Any], values: Values) -> int:
+def exact_sum(cells: NDArray[Any], values: ValueRange) -> int:
     """Sum all cells of an array of integers or bools.
 
     Parameters
     ----------
     cells : ndarray of any shape
-    values : Values
+    values : ValueRange
         What it holds; the narrower the range, the faster.
 
     Returns
@@ -47,8 +50,8 @@ def exact_sum(cells: NDArray[Any], values: Values) -> int:
 
     Examples
     --------
-    >>> from poolcli.ops.values import Values
-    >>> exact_sum(np.full((30, 1001), 255, np.uint8), Values(np.dtype(np.uint8), 0, 255))
+    >>> from poolcli.ops.value_range import ValueRange
+    >>> exact_sum(np.full((30, 1001), 255, np.uint8), ValueRange(np.dtype(np.uint8), 0, 255))
     7657650
     """
     flat = cells.ravel()  # a view where the cells lie together
@@ -58,10 +61,10 @@ def exact_sum(cells: NDArray[Any], values: Values) -> int:
         return (int(np.add.reduce(flat >> half)) << 32) + int(np.add.reduce(low))
     total, top, kind = 0, max(abs(values.low or 0), abs(values.high or 0), 1), flat.dtype
     while flat.size >= 2 * _LANES:
-        rows = _room(kind) // top
+        rows = _largest(kind) // top
         if rows < 4:
             kind = _WIDER[kind]
-            rows = _room(kind) // top
+            rows = _largest(kind) // top
         rows = min(rows, flat.size // _LANES)
         lanes = flat.size // rows
         if rows * lanes < flat.size:
@@ -70,6 +73,36 @@ def exact_sum(cells: NDArray[Any], values: Values) -> int:
     return total + int(np.add.reduce(flat, dtype=np.int64))
 
 
+def exceeds_64_bits(view: WindowView) -> bool:
+    """Whether the windows hold integers whose sum need not fit 64 bits."""
+    return view.values.whole and not view.total_values().whole
+
+
+def halves(view: WindowView) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The sum of each window of 64-bit integers, exactly: high * 2^32 + low, low from 0 to 2^32 - 1."""
+    view.block  # noqa: B018 - held, since it is read twice
+    high = view.reduce(np.add, dtype=np.int64, prepare=lambda cells: (cells >> 32).astype(np.int64)).copy()
+    low = view.reduce(np.add, dtype=np.int64, prepare=lambda cells: (cells & 0xFFFFFFFF).astype(np.int64))
+    return high + (low >> 32), low & 0xFFFFFFFF
+
+
+def total_64(view: WindowView) -> NDArray[Any]:
+    """The sum of each window of 64-bit integers in their own type.
+
+    Raises
+    ------
+    SizeError
+        It does not fit.
+    """
+    high, low = halves(view)
+    kind = view.values.dtype
+    least, most = (0, 1 << 32) if kind.kind == "u" else (-(1 << 31), 1 << 31)
+    if high.size and (high.min() < least or high.max() >= most):
+        msg = f"the sum of a window does not fit {kind}: convert the array with x.astype(float)"
+        raise SizeError(msg)
+    return (high.astype(kind) << kind.type(32)) + low.astype(kind)
+
+
 @cache
-def _room(kind: np.dtype[Any]) -> int:
+def _largest(kind: np.dtype[Any]) -> int:
     return 1 if kind.kind == "b" else int(np.iinfo(kind).max)

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from poolcli.errors import OptionError, suggestion
+from poolcli.ops.arrays import as_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Factor = tuple[NDArray[np.float64], NDArray[np.float64]]
+    """A column and a row, whose product is a kernel."""
+
 _LESSON = "Kaggle computer-vision course, visiontools.py"
+
+NEGLIGIBLE = 1e-12
+"""A sum or a singular value that is smaller, beside the largest possible, is rounding and stands for 0."""
+
+CELL_BITS, SUM_BITS = 24, 53
+"""Of float32 cells and of the float64 sums of their products."""
+
+LARGEST_RANK = 2
+"""Kernels of higher rank are cheaper whole."""
 
 
 class Kernel(NamedTuple):
@@ -22,7 +36,7 @@ class Kernel(NamedTuple):
     rows : tuple of tuple of float
         The weights, top row first.
     divisor : int
-        What all weights are divided by.
+        Divisor of all weights.
     summary, source : str
     """
 
@@ -49,6 +63,26 @@ KERNELS: dict[str, Kernel] = {
     "sobel-bottom": Kernel(((-1, -2, -1), (0, 0, 0), (1, 2, 1)), "brighter below than above", _LESSON),
     "sobel-left": Kernel(((1, 0, -1), (2, 0, -2), (1, 0, -1)), "brighter left than right", "Sobel & Feldman, 1968"),
     "sobel-right": Kernel(((-1, 0, 1), (-2, 0, 2), (-1, 0, 1)), "brighter right than left", "Sobel & Feldman, 1968"),
+    "sobel-top-left": Kernel(
+        ((2, 1, 0), (1, 0, -1), (0, -1, -2)),
+        "brighter at the top left than at the bottom right",
+        "Sobel, turned by 45°",
+    ),
+    "sobel-top-right": Kernel(
+        ((0, 1, 2), (-1, 0, 1), (-2, -1, 0)),
+        "brighter at the top right than at the bottom left",
+        "Sobel, turned by 45°",
+    ),
+    "sobel-bottom-left": Kernel(
+        ((0, -1, -2), (1, 0, -1), (2, 1, 0)),
+        "brighter at the bottom left than at the top right",
+        "Sobel, turned by 45°",
+    ),
+    "sobel-bottom-right": Kernel(
+        ((-2, -1, 0), (-1, 0, 1), (0, 1, 2)),
+        "brighter at the bottom right than at the top left",
+        "Sobel, turned by 45°",
+    ),
     "laplacian": Kernel(
         ((0, 1, 0), (1, -4, 1), (0, 1, 0)), "second derivative, four neighbours", "discrete Laplace operator"
     ),
@@ -62,7 +96,7 @@ def weights_of(kernel: Any) -> NDArray[np.float64]:
     Parameters
     ----------
     kernel : str or array_like of shape (h, w)
-        A name of `KERNELS`, or the weights themselves: any size, odd or even, square or not.
+        A name of `KERNELS`, in any case, or the weights themselves: any size, odd or even, square or not.
 
     Returns
     -------
@@ -79,22 +113,21 @@ def weights_of(kernel: Any) -> NDArray[np.float64]:
     np.float64(0.0)
     """
     if isinstance(kernel, str):
-        if kernel not in KERNELS:
+        if kernel.lower() not in KERNELS:
             msg = f"kernel {kernel!r}{suggestion(kernel, KERNELS)}"
             raise OptionError(msg)
-        return KERNELS[kernel].weights
+        return KERNELS[kernel.lower()].weights
     try:
-        given = np.array(kernel)
+        given = as_array(kernel)
         weights = given.astype(np.float64) if given.dtype.kind in "biuf" else np.empty(0)
-    except (TypeError, ValueError):
-        weights = np.empty(0)
+    except OptionError as error:
+        msg = f"kernel: {error}"
+        raise OptionError(msg) from None
     if weights.ndim != 2 or weights.size == 0:
-        msg = f"kernel {kernel!r}: rows of numbers, all of one length, expected"
+        msg = f"kernel {kernel!r}: write rows of numbers, all of one length"
         raise OptionError(msg)
     if not np.isfinite(weights).all():
-        msg = (
-            f"kernel with {np.count_nonzero(~np.isfinite(weights))} values that are not finite: finite numbers expected"
-        )
+        msg = f"kernel with {np.count_nonzero(~np.isfinite(weights))} values that are not finite: write finite numbers"
         raise OptionError(msg)
     return weights
 
@@ -138,3 +171,50 @@ def factors(
         if additions < least:
             least, best = additions, (column, row, weights - column[:, None] * row)
     return best
+
+
+def low_rank(weights: NDArray[np.float64]) -> list[Factor]:
+    """The kernel as a sum of at most `LARGEST_RANK` columns times rows; none where that takes more.
+
+    The columns' absolute weights add up to at most 1 each, so that nothing overflows on the way.
+    """
+    u, sizes, v = np.linalg.svd(weights)
+    rank = int((sizes > NEGLIGIBLE * sizes[0]).sum())
+    if not 1 <= rank <= LARGEST_RANK:
+        return []
+    found = []
+    for i in range(rank):
+        column, row = u[:, i], sizes[i] * v[i]
+        column, row = _clean(column), _clean(row)
+        scale = float(np.abs(column).sum())
+        found.append((column / scale, row * scale))
+    return found
+
+
+def _clean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Without the rounding of the decomposition: what should be 0 or equal, is."""
+    step = 2.0 ** (math.floor(math.log2(np.abs(values).max())) - 46)
+    return np.round(values / step) * step
+
+
+def is_balanced(weights: NDArray[np.float64]) -> bool:
+    """Whether the weights add up to 0, so that flat areas become 0."""
+    return abs(float(weights.sum())) <= NEGLIGIBLE * float(np.abs(weights).sum())
+
+
+def rounded(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The weights with so few digits that float64 holds the sums of their products with equal float32 cells exactly.
+
+    Weights that are balanced stay so; flat areas then become 0, in whatever order the products are added.
+
+    Examples
+    --------
+    >>> float(rounded(np.array([0.1, 0.2, -0.3])).sum())
+    0.0
+    """
+    total = float(np.abs(weights).sum())
+    step = 2.0 ** (math.frexp(total)[1] + CELL_BITS - SUM_BITS)
+    found = np.round(weights / step) * step
+    if is_balanced(weights):
+        found.flat[np.abs(found).argmax()] -= found.sum()
+    return found

@@ -6,20 +6,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from poolcli.ops.counting import counts
-from poolcli.ops.kinds import POOLS, PoolKind
+from poolcli.ops.argmax import argmax
+from poolcli.ops.missing import best_of_present, without_missing
+from poolcli.ops.pools import POOLS, PoolKind
+from poolcli.ops.rank_method import Method, method_for
 from poolcli.ops.strips import STRIP_BYTES, Windowed, chunk_rows
-from poolcli.ops.values import Values
-from poolcli.ops.view import View
+from poolcli.ops.value_range import ValueRange
+from poolcli.ops.window_view import WindowView
 from poolcli.ops.windows import AdaptiveAxis, adaptive_window, pooling_window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
+    from poolcli.ops.settings import Padding, Pair
     from poolcli.ops.strips import Rows
-    from poolcli.ops.windows import Padding, Pair, Window
+    from poolcli.ops.windows import Window
+
+
+ADAPTIVE_CELLS = 1 << 14
+"""Cells of a chunk of adaptive windows, about: above, picking rows costs more than a step of Python for each."""
 
 
 class PoolStage(Windowed):
@@ -29,28 +36,37 @@ class PoolStage(Windowed):
     ----------
     indices : ndarray of shape (planes, h, w), int64, or None
         Filled with the winners' positions when given.
+    unit : float
+        What the results are multiplied by at the end; for kinds that are `absolute`.
+    plane : int
+        The number of the array's first plane; for kinds that draw.
     """
 
     def __init__(
         self,
         window: Window,
-        before: Values,
+        before: ValueRange,
         kind: PoolKind,
-        parameter: float,
+        parameters: Mapping[str, float],
         planes: int,
         count_include_pad: bool = False,
     ) -> None:
-        self.window, self.before, self.kind, self.parameter = window, before, kind, parameter
+        self.window, self.before, self.kind, self.parameters = window, before, kind, parameters
         self.planes, self.count_include_pad = planes, count_include_pad
         self.indices: NDArray[np.int64] | None = None
+        self.unit, self.plane = 1.0, 0
         self.shape = window.shape
-        self.values = kind.result(before, window.cells)
+        self.values = kind.result(before, window.cells)._replace(missing=before.missing)
         itemsize = before.dtype.itemsize
         rows, cols = window.rows, window.cols
-        self.chunk = chunk_rows(self.planes, cols.length, itemsize, rows.stride, least=rows.extent)
-        if isinstance(rows, AdaptiveAxis):
-            self.chunk = 1  # then all rows of a chunk's windows are whole slices
-        elif self.kind.gathers and not counts(before, window):
+        self.chunk = chunk_rows(self.planes, cols.length, 8 if kind.wide else itemsize, rows.stride, least=rows.extent)
+        method = method_for(before, window, all_ranks=kind.sorts == "all") if kind.sorts else None
+        if (
+            isinstance(rows, AdaptiveAxis) and method is not Method.NETWORK
+        ):  # one at a time, rows are slices; several save steps where they are short
+            cells = self.planes * (rows.size * cols.length + cols.out)
+            self.chunk = max(1, min(self.chunk, ADAPTIVE_CELLS // max(1, cells)))
+        if method is Method.SORTING:  # all cells of all windows are held at once
             self.chunk = max(
                 1, min(self.chunk, 4 * STRIP_BYTES // max(1, self.planes * self._held * cols.out * itemsize))
             )
@@ -64,27 +80,37 @@ class PoolStage(Windowed):
     def strips(self, rows: Rows, chunks: Iterable[Pair]) -> Iterator[NDArray[Any]]:
         scratch = rows.scratch
         for chunk in chunks:
-            view = View(rows, self.window, self.before, chunk, scratch, count_include_pad=self.count_include_pad)
+            view = WindowView(
+                rows, self.window, self.before, chunk, scratch,
+                count_include_pad=self.count_include_pad, unit=self.unit, plane=self.plane,
+            )  # fmt: skip
             if self.indices is not None and self.kind.winner:
                 better, neutral = self.kind.winner
-                strip, positions = view.winners(better, neutral(self.before.dtype))
-                self.indices[rows.group, chunk[0] : chunk[1]] = positions
-                yield strip
+                positions = self.indices[rows.group, chunk[0] : chunk[1]]
+                best = argmax(view, better, neutral(self.before.dtype), positions)
+                yield best_of_present(view, better, best, positions) if self.before.missing else best
             else:
-                yield self.kind.reduce(view, self.parameter).astype(self.values.dtype, copy=False)
+                yield self._reduced(view).astype(self.values.dtype, copy=False)
         rows.drain()
+
+    def _reduced(self, view: WindowView) -> NDArray[Any]:
+        result = self.kind.reduce(view, **self.parameters)
+        if not self.before.missing:
+            return result
+        return without_missing(view, self.kind, self.parameters, result, count_include_pad=self.count_include_pad)
 
 
 class BinomialStage:
     """[1 2 1] x [1 2 1] / 16 with reflected border, at a stride: ceil(n / stride) outputs (a `strips.Stage`).
 
-    Zhang, "Making Convolutional Networks Shift-Invariant Again" (2019), filter size 3.
+    Zhang, "Making Convolutional Networks Shift-Invariant Again" (2019), filter size 3. Of missing cells the weights are
+    left out, and the sum is divided by the others.
     """
 
-    def __init__(self, size: Pair, stride: Pair, before: Values, planes: int) -> None:
+    def __init__(self, size: Pair, stride: Pair, before: ValueRange, planes: int) -> None:
         self.size, self.stride, self.before = size, stride, before
         self.shape = (-(-self.size[0] // self.stride[0]), -(-self.size[1] // self.stride[1]))
-        self.values = Values(np.dtype(np.float64 if self._wide else np.float32))
+        self.values = ValueRange(np.dtype(np.float64 if self._wide else np.float32), missing=before.missing)
         self.chunk = chunk_rows(planes, self.size[1], 4, self.stride[0])
 
     @property
@@ -112,8 +138,30 @@ class BinomialStage:
             )
             mixed = above + here * kind(2) + below
             left, centre, right_ = (np.take(mixed, at, axis=-1) for at in columns)
-            yield (left + centre * kind(2) + right_) * kind(1 / 16)
+            blurred = (left + centre * kind(2) + right_) * kind(1 / 16)
+            if not np.isfinite(blurred).all():  # sums of large values may leave the range that their mean does not
+                part = (above / 4 + here / 2 + below / 4).astype(kind)
+                left, centre, right_ = (np.take(part, at, axis=-1) for at in columns)
+                blurred = np.where(np.isfinite(blurred), blurred, left / 4 + centre / 2 + right_ / 4)
+                if self.values.missing:
+                    blurred = np.where(np.isnan(blurred), self._of_present(above, here, below, columns), blurred)
+            yield blurred
         rows.drain()
+
+    def _of_present(
+        self, above: NDArray[Any], here: NDArray[Any], below: NDArray[Any], columns: list[NDArray[np.intp]]
+    ) -> NDArray[Any]:
+        """The weighted means of the cells that are not missing; NaN where there is none."""
+        there = [~np.isnan(row) for row in (above, here, below)]
+        cells = [
+            np.where(real, row, 0).astype(np.float64) for real, row in zip(there, (above, here, below), strict=True)
+        ]
+        sums = []
+        for up, middle, down in (cells, [real.astype(np.float64) for real in there]):
+            mixed = up / 4 + middle / 2 + down / 4
+            left, centre, right = (np.take(mixed, at, axis=-1) for at in columns)
+            sums.append(left / 4 + centre / 2 + right / 4)
+        return (sums[0] / sums[1]).astype(self.values.dtype)
 
 
 def _reflected(cells: NDArray[np.intp], n: int) -> NDArray[np.intp]:
@@ -129,14 +177,16 @@ class Pooling(NamedTuple):
     ----------
     kind : str
         A name of `POOLS`.
+    parameters : dict
+        All parameters of the kind, by name.
     size, stride, dilation : (height, width)
         `size` is ignored where `output_size` is given.
-    padding : as `windows.padding_pairs` returns it
+    padding : as `settings.padding_pairs` returns it
     output_size : (height or None, width or None), or None for sliding windows
     """
 
     kind: str
-    parameter: float
+    parameters: dict[str, float]
     size: Pair = (2, 2)
     stride: Pair = (2, 2)
     padding: Padding = "valid"
@@ -145,7 +195,7 @@ class Pooling(NamedTuple):
     count_include_pad: bool = False
     output_size: tuple[int | None, int | None] | None = None
 
-    def stages(self, shape: Pair, values: Values, planes: int) -> tuple[PoolStage, *tuple[BinomialStage, ...]]:
+    def stages(self, shape: Pair, values: ValueRange, planes: int) -> tuple[PoolStage, *tuple[BinomialStage, ...]]:
         """The stages that do this to a map of `shape`: the windows, and what follows them.
 
         Raises
@@ -159,7 +209,7 @@ class Pooling(NamedTuple):
         else:
             stride = (1, 1) if pool.smooth else self.stride
             window = pooling_window(shape, self.size, stride, self.padding, self.dilation, ceil=self.ceil)
-        stage = PoolStage(window, values, pool, self.parameter, planes, self.count_include_pad)
+        stage = PoolStage(window, values, pool, self.parameters, planes, self.count_include_pad)
         if not pool.smooth:
             return (stage,)
         stride = (1, 1) if self.output_size is not None else self.stride

@@ -1,6 +1,6 @@
 """POOLS: name -> what it does to the cells of a window. A new kind of pooling is one entry here.
 
-Every reducer takes the windows of one chunk (`View`) and returns an array of shape (planes, rows, columns).
+Every reducer takes the windows of one chunk (`WindowView`) and returns an array of shape (planes, rows, columns).
 Padding never takes part: a window at the border has fewer cells, and only an average can be told to count them.
 NaN in a window makes its result NaN, as in PyTorch and numpy.
 """
@@ -8,35 +8,70 @@ NaN in a window makes its result NaN, as in PyTorch and numpy.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from poolcli.errors import OptionError, suggestion
-from poolcli.ops.counting import few
-from poolcli.ops.folds import combine
-from poolcli.ops.order import median, mode, percentile
-from poolcli.ops.values import Values
-from poolcli.ops.view import View, highest, lowest
+from poolcli.ops.deviation import std
+from poolcli.ops.exact_sum import exceeds_64_bits, halves, total_64
+from poolcli.ops.norms import lp, rms
+from poolcli.ops.rank import median, mode, percentile
+from poolcli.ops.settings import is_whole, python_value
+from poolcli.ops.smooth_maxima import gem, lse, soft
+from poolcli.ops.stochastic import LARGEST_SEED, stochastic
+from poolcli.ops.value_range import ValueRange
+from poolcli.ops.window_view import WindowView, highest, lowest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    Reducer = Callable[[View, float], NDArray[Any]]
-
-HIGH_POWER = 7
-"""The seventh power of every float32 is a float64; beyond, a norm is computed relative to its window's largest value."""
+    Reducer = Callable[..., NDArray[Any]]
 
 
 class Parameter(NamedTuple):
-    """The one number that a kind may have: its name, default and what is accepted."""
+    """A number that changes what a kind does.
+
+    Attributes
+    ----------
+    name : str
+        The keyword of `pool2d`, of recipes and, with --, of the command line.
+    default : int or float
+    accepted : str
+        What messages and help say is accepted.
+    valid : callable
+        ``(value) -> bool``.
+    whole : bool
+        Whether it is a whole number, as a seed is.
+    """
 
     name: str
     default: float
     accepted: str
     valid: Callable[[float], bool]
+    whole: bool = False
+
+    def checked(self, value: Any) -> float:
+        """The value as Python's own number.
+
+        Raises
+        ------
+        OptionError
+            It is no number, or none that the kind accepts.
+        """
+        number = python_value(value)
+        known = is_whole(number) if self.whole else isinstance(number, int | float) and not isinstance(number, bool)
+        if known:
+            try:
+                number = int(number) if self.whole else float(number)
+            except OverflowError:  # a whole number that no float holds
+                number = math.nan
+        if not known or not self.valid(number):
+            msg = f"{self.name}={value!r}: write {self.accepted}"
+            raise OptionError(msg)
+        return number
 
 
 class PoolKind(NamedTuple):
@@ -49,14 +84,14 @@ class PoolKind(NamedTuple):
     reference : str
         Where the definition comes from.
     reduce : callable
-        ``(view, parameter) -> ndarray``.
+        ``(view, **parameters) -> ndarray``: takes its parameters by their names.
     result : callable
         ``(values, cells) -> values``: what the result holds, from what the map holds and the window's number of cells.
     title : str
         How the lesson's figures name the layer.
     neutral : str
         What stands for a cell that is not there.
-    parameter : Parameter or None
+    parameters : tuple of Parameter
     aliases : tuple of str
     winner : (comparison, neutral value of a type) or None
         For kinds whose result is one of the cells with a position.
@@ -64,35 +99,52 @@ class PoolKind(NamedTuple):
         How a block of a map is drawn as one cell when the map is larger than its panel.
     keeps : bool
         Whether the result has the map's type (where that cannot overflow); otherwise it is real.
-    gathers : bool
-        Whether all cells of a window are held at once.
+    first : bool
+        Whether only the first cell of a window is read.
+    sorts : "", "some" or "all"
+        Whether some or all ranks of a window's sorted cells are wanted.
+    wide : bool
+        Whether numbers of 8 bytes are computed with: strips are then of fewer rows, to stay in the caches.
     smooth : bool
-        Whether a binomial follows that takes the stride (`condense.Pooling.stages`).
+        Whether a binomial follows that takes the stride (`pool_stage.Pooling.stages`).
+    absolute : bool
+        Whether twice the values do not give twice the result: `reduce` then reads `WindowView.unit`.
+    draws : bool
+        Whether the result is a cell that was drawn by chance.
     """
 
     summary: str
     reference: str
     reduce: Reducer
-    result: Callable[[Values, int], Values]
+    result: Callable[[ValueRange, int], ValueRange]
     title: str
     neutral: str
-    parameter: Parameter | None = None
+    parameters: tuple[Parameter, ...] = ()
     aliases: tuple[str, ...] = ()
     winner: tuple[np.ufunc, Callable[[np.dtype[Any]], Any]] | None = None
     display: str = "mean"
     keeps: bool = False
-    gathers: bool = False
+    first: bool = False
+    sorts: Literal["", "some", "all"] = ""
+    wide: bool = False
     smooth: bool = False
+    absolute: bool = False
+    draws: bool = False
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the result is one cell of the window, which has a place."""
+        return self.winner is not None or self.first or self.draws
 
 
 # -- what the result holds ------------------------------------------------------------------------------
 
 
-def _same(values: Values, _: int) -> Values:
+def _same(values: ValueRange, _: int) -> ValueRange:
     return values
 
 
-def _real(values: Values, cells: int) -> Values:
+def _real(values: ValueRange, cells: int) -> ValueRange:
     """float32 where it is exact enough, else float64.
 
     A mean of integers whose sum fits 24 bits is rounded once in float32; larger sums stay float64 until the end.
@@ -100,46 +152,51 @@ def _real(values: Values, cells: int) -> Values:
     wide = values.dtype.itemsize > 4 and not values.whole
     if values.low is not None and values.high is not None:
         wide = max(abs(values.low), abs(values.high)) * cells >= 1 << 24
-    return Values(np.dtype(np.float64 if wide else np.float32))
+    return ValueRange(np.dtype(np.float64 if wide else np.float32))
 
 
-def _sums(values: Values, cells: int) -> Values:
+def _sums(values: ValueRange, cells: int) -> ValueRange:
     if values.low is not None and values.high is not None:
-        return Values.integers(min(values.low * cells, values.low), max(values.high * cells, values.high))
+        sums = ValueRange.integers(min(values.low * cells, values.low), max(values.high * cells, values.high))
+        return sums if sums.whole else ValueRange.of(values.dtype)  # refused where a sum does not fit
     return _real(values, cells)
 
 
-def _span(values: Values, _: int) -> Values:
+def _span(values: ValueRange, _: int) -> ValueRange:
     if values.low is None or values.high is None or values.dtype.kind == "b":
         return values
     span = values.high - values.low
     if span <= np.iinfo(values.dtype).max:
-        return Values(values.dtype, 0, span)
-    return Values(np.dtype(f"i{2 * values.dtype.itemsize}" if values.dtype.itemsize < 8 else "u8"), 0, span)
+        return ValueRange(values.dtype, 0, span)
+    return ValueRange(np.dtype(f"i{2 * values.dtype.itemsize}" if values.dtype.itemsize < 8 else "u8"), 0, span)
 
 
 # -- reducers -------------------------------------------------------------------------------------------
 
 
-def _max(view: View, _: float) -> NDArray[Any]:
-    return view.fold(np.maximum, lowest(view.values.dtype))
+def _max(view: WindowView) -> NDArray[Any]:
+    return view.reduce(np.maximum, lowest(view.values.dtype))
 
 
-def _min(view: View, _: float) -> NDArray[Any]:
-    return view.fold(np.minimum, highest(view.values.dtype))
+def _min(view: WindowView) -> NDArray[Any]:
+    return view.reduce(np.minimum, highest(view.values.dtype))
 
 
-def _average(view: View, _: float) -> NDArray[Any]:
+def _average(view: WindowView) -> NDArray[Any]:
+    if exceeds_64_bits(view):
+        high, low = halves(view)
+        total = high * 2.0**32 + low
+        return np.divide(total, view.counts()) if view.window.adaptive else view.mean(total)
     return view.mean(view.total())
 
 
-def _sum(view: View, _: float) -> NDArray[Any]:
-    return view.total()
+def _sum(view: WindowView) -> NDArray[Any]:
+    return total_64(view) if exceeds_64_bits(view) else view.total()
 
 
-def _range(view: View, _: float) -> NDArray[Any]:
+def _range(view: WindowView) -> NDArray[Any]:
     dtype = view.values.dtype
-    high, low = view.folds((np.maximum, lowest(dtype)), (np.minimum, highest(dtype)))
+    high, low = view.reduce_many((np.maximum, lowest(dtype)), (np.minimum, highest(dtype)))
     if dtype.kind == "b":
         return high & ~low
     wide = _span(view.values, 1).dtype
@@ -148,60 +205,19 @@ def _range(view: View, _: float) -> NDArray[Any]:
     return np.subtract(high, low, dtype=wide)
 
 
-def _squares(view: View) -> NDArray[Any]:
-    """Sum of squares of each window: exact for integers, float64 otherwise."""
-    if view.values.whole and view.total_values(power=2).dtype not in (np.uint64, np.float64):
-        return view.fold(np.add, dtype=np.int64, prepare=lambda x: np.square(x, dtype=np.int64)).astype(np.float64)
-    return view.fold(np.add, dtype=np.float64, prepare=lambda x: np.square(x, dtype=np.float64))
-
-
-def _rms(view: View, _: float) -> NDArray[Any]:
-    return np.sqrt(_squares(view) / view.counts())
-
-
-def _std(view: View, _: float) -> NDArray[Any]:
-    # Always from the deviations: sums of squares lose their digits where the mean is large.
+def _mixed(view: WindowView, alpha: float) -> NDArray[Any]:
+    if alpha == 0:
+        return _average(view)
     view.block  # noqa: B018 - held, since it is read twice
-    if few(view.window):
-        result = np.empty(view.shape)
-        for (i, j), cells in view.each():
-            result[:, i, j] = np.std(cells, axis=(1, 2), dtype=np.float64)
-        return result
-    counts = view.counts()
-    mean = view.fold(np.add, dtype=np.float64) / counts
-    squares = np.zeros(view.shape)
-    for where, cells in view.taps():
-        combine(np.add, squares, where, np.square(cells - mean[where]))
-    return np.sqrt(squares / counts)
+    largest = _max(view).astype(np.float64)
+    if alpha == 1:
+        return largest
+    mean = _average(view).astype(np.float64)
+    mixed = mean + alpha * (largest - mean)  # exact where they are equal
+    return np.where(np.isfinite(mixed), mixed, alpha * largest + (1 - alpha) * mean)
 
 
-def _lp(view: View, p: float) -> NDArray[Any]:
-    if p == 2:
-        return np.sqrt(_squares(view))
-    if math.isinf(p):
-        return view.fold(np.maximum, 0, dtype=np.float64, prepare=_magnitude)
-    if p <= HIGH_POWER:
-        total = view.fold(np.add, dtype=np.float64, prepare=lambda cells: np.power(_magnitude(cells), p))
-        return np.power(total, 1 / p)
-    # High powers leave the range of floats: of what is left when each window's largest value is divided out, they do not.
-    view.block  # noqa: B018 - held, since it is read twice
-    largest = view.fold(np.maximum, 0, dtype=np.float64, prepare=_magnitude)
-    unit = np.where(np.isfinite(largest) & (largest > 0), largest, 1.0)
-    total = np.zeros(view.shape)
-    if few(view.window):
-        for (i, j), cells in view.each():
-            total[:, i, j] = np.sum(np.power(_magnitude(cells) / unit[:, i, j, None, None], p), axis=(1, 2))
-    else:
-        for where, cells in view.taps():
-            combine(np.add, total, where, np.power(_magnitude(cells) / unit[where], p))
-    return unit * np.power(total, 1 / p)
-
-
-def _magnitude(cells: NDArray[Any]) -> NDArray[Any]:
-    return np.abs(cells.astype(np.float64))
-
-
-def _subsample(view: View, _: float) -> NDArray[Any]:
+def _subsample(view: WindowView) -> NDArray[Any]:
     return view.first()
 
 
@@ -228,20 +244,20 @@ POOLS: dict[str, PoolKind] = {
         "the middle value; the mean of the two middles for an even count",
         "numpy.median",
         median, _real, "MedianPool", "left out",
-        gathers=True,
+        sorts="some",
     ),
     "mode": PoolKind(
         "the most frequent value; the smallest of equals",
         "scipy.stats.mode",
         mode, _same, "ModePool", "left out",
-        keeps=True, gathers=True,
+        keeps=True, sorts="all",
     ),
     "percentile": PoolKind(
         "the value below which q percent of the cells lie, interpolated linearly",
         "numpy.percentile, method linear",
         percentile, _real, "PercentilePool", "left out",
-        parameter=Parameter("q", 50.0, "a number from 0 to 100", lambda q: 0 <= q <= 100),
-        gathers=True,
+        parameters=(Parameter("q", 50.0, "a number from 0 to 100", lambda q: 0 <= q <= 100),),
+        sorts="some",
     ),
     "sum": PoolKind(
         "the sum of the cells",
@@ -257,27 +273,27 @@ POOLS: dict[str, PoolKind] = {
     "std": PoolKind(
         "the standard deviation: local texture",
         "numpy.std, ddof 0",
-        _std, _real, "StdPool", "left out",
-        display="max",
+        std, _real, "StdPool", "left out",
+        display="max", wide=True,
     ),
     "lp": PoolKind(
         "the p-norm: the p-th root of the sum of abs(x)^p",
         "ONNX LpPool",
-        _lp, _real, "LpPool", "0",
-        parameter=Parameter("p", 2.0, "a number above 0, or inf", lambda p: p > 0),
+        lp, _real, "LpPool", "0",
+        parameters=(Parameter("p", 2.0, "a number above 0, or inf", lambda p: p > 0),),
         display="max",
     ),
     "rms": PoolKind(
         "the root of the mean of the squares",
         "GDAL rms",
-        _rms, _real, "RMSPool", "left out",
+        rms, _real, "RMSPool", "left out",
         display="max",
     ),
     "subsample": PoolKind(
         "the window's first value: what striding without pooling does",
         "x[::stride, ::stride]",
         _subsample, _same, "Subsample", "left out",
-        display="subsample", keeps=True,
+        display="subsample", keeps=True, first=True,
     ),
     "blur": PoolKind(
         "max pooling antialiased: maximum at stride 1, then a 3x3 binomial at the stride",
@@ -286,30 +302,68 @@ POOLS: dict[str, PoolKind] = {
         display="max",
         smooth=True,
     ),
+    "gem": PoolKind(
+        "the generalized mean: the p-th root of the mean of max(x, 1e-6)^p",
+        "Radenovic 2018, arXiv 1711.02512",
+        gem, _real, "GeMPool", "left out",
+        parameters=(Parameter("p", 3.0, "a number above 0, or inf", lambda p: p > 0),),
+        absolute=True, wide=True,
+    ),
+    "lse": PoolKind(
+        "log-sum-exp: log(mean(exp(r x))) / r, a smooth maximum",
+        "Pinheiro 2015, arXiv 1411.6228, timm LsePlus2d",
+        lse, _real, "LSEPool", "left out",
+        parameters=(Parameter("r", 10.0, "a number above 0, or inf", lambda r: r > 0),),
+        absolute=True, wide=True,
+    ),
+    "soft": PoolKind(
+        "the mean of the cells weighted by exp(x)",
+        "Stergiou 2021, arXiv 2101.00440",
+        soft, _real, "SoftPool", "left out",
+        absolute=True, wide=True,
+    ),
+    "mixed": PoolKind(
+        "alpha times the maximum plus 1 - alpha times the average",
+        "Lee 2016, arXiv 1509.08985, timm avgmax",
+        _mixed, _real, "MixedPool", "left out",
+        parameters=(Parameter("alpha", 0.5, "a number from 0 to 1", lambda alpha: 0 <= alpha <= 1),),
+        wide=True,
+    ),
+    "stochastic": PoolKind(
+        "one cell, drawn with a probability in proportion to its value",
+        "Zeiler 2013, arXiv 1301.3557",
+        stochastic, _real, "StochasticPool", "left out",
+        parameters=(
+            Parameter("seed", 0, "a whole number from 0 to 2^64 - 1", lambda s: 0 <= s <= LARGEST_SEED, whole=True),
+        ),
+        display="subsample", wide=True, draws=True,
+    ),
 }  # fmt: skip
 
-PARAMETERS = tuple(sorted({pool.parameter.name for pool in POOLS.values() if pool.parameter}))
+PARAMETERS = tuple(sorted({parameter.name for pool in POOLS.values() for parameter in pool.parameters}))
+"""The names of all parameters that some kind has."""
 
 ALIASES = {alias: name for name, pool in POOLS.items() for alias in pool.aliases}
 
 
 def pool_named(kind: Any) -> tuple[str, PoolKind]:
-    """The entry of `POOLS` for a name or an alias.
+    """The entry of `POOLS` for a name or an alias, in any case.
 
     Raises
     ------
     OptionError
         There is none.
     """
-    name = ALIASES.get(kind, kind) if isinstance(kind, str) else kind
+    name = kind.lower() if isinstance(kind, str) else kind
+    name = ALIASES.get(name, name) if isinstance(name, str) else name
     if not isinstance(name, str) or name not in POOLS:
         msg = f"kind {kind!r}{suggestion(str(kind), [*POOLS, *ALIASES])}"
         raise OptionError(msg)
     return name, POOLS[name]
 
 
-def parameter_of(kind: str, given: dict[str, Any]) -> float:
-    """The value of the kind's parameter, its default where `given` has None; 0 for kinds without.
+def parameters_of(kind: str, given: dict[str, Any]) -> dict[str, float]:
+    """The values of all parameters of a kind, by name: its defaults where `given` has None.
 
     Raises
     ------
@@ -317,20 +371,15 @@ def parameter_of(kind: str, given: dict[str, Any]) -> float:
         A value that the kind does not accept, or a parameter that belongs to another kind.
     """
     name, pool = pool_named(kind)
-    wanted = pool.parameter
+    own = {parameter.name: parameter for parameter in pool.parameters}
     for key, value in given.items():
-        if value is not None and (wanted is None or key != wanted.name):
-            owners = ", ".join(n for n, p in POOLS.items() if p.parameter and p.parameter.name == key)
-            has = f"its parameter is {wanted.name}" if wanted else "it has no parameter"
+        if value is not None and key not in own:
+            owners = ", ".join(n for n, p in POOLS.items() if any(one.name == key for one in p.parameters))
+            has = f"its parameter is {' and '.join(own)}" if own else "it has no parameter"
             belongs = f"{key} belongs to {owners}" if owners else f"no kind has {key}"
             msg = f"{key}={value!r} with kind {name!r}: {has}, {belongs}"
             raise OptionError(msg)
-    if wanted is None:
-        return 0.0
-    value = given.get(wanted.name)
-    if value is None:
-        return wanted.default
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not wanted.valid(float(value)):
-        msg = f"{wanted.name}={value!r}: {wanted.accepted} expected"
-        raise OptionError(msg)
-    return float(value)
+    return {
+        key: parameter.default if given.get(key) is None else parameter.checked(given[key])
+        for key, parameter in own.items()
+    }

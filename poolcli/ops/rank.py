@@ -1,4 +1,4 @@
-"""Order statistics and modes of windows: by counting, by sorting all cells of all windows, or window by window."""
+"""Order statistics and modes of windows, by the method that `rank_method` chooses: networks, counting or sorting."""
 
 from __future__ import annotations
 
@@ -6,71 +6,175 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poolcli.ops.counting import few, most_frequent, smallest
+from poolcli.ops import rank_counting, rank_network
+from poolcli.ops.rank_method import Method, method_for, network_for
+from poolcli.ops.window_parts import few_columns, parts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
 
-    from poolcli.ops.view import View
+    from poolcli.ops.window_view import WindowView
+
+    Ranks = tuple[Any, Any]
+    Statistic = Callable[[WindowView, Method], NDArray[Any]]
 
 FEW_VALUES = 1 << 16
 """Integers of so small a range are counted rather than sorted, where a window is large."""
 
 
-def neighbours(view: View, q: float) -> tuple[NDArray[Any], NDArray[Any], Any]:
-    """The cells on either side of percentile q of each window, float64, and how far between them it lies.
+def percentile(view: WindowView, q: float) -> NDArray[Any]:
+    """Percentile q of each window, interpolated linearly, as numpy does: beside an infinity it may be NaN."""
 
-    Where a window holds a NaN, both are NaN.
+    def statistic(part: WindowView, method: Method) -> NDArray[Any]:
+        (low, high), weight = _neighbours(part, method, q, following=view.values.dtype.kind == "f")
+        if low is high and view.values.whole:
+            return low
+        if np.ndim(weight):
+            low, high = low.astype(np.float64), high.astype(np.float64)
+            span = high - low
+            between = np.where(weight < 0.5, low + span * weight, high - span * (1 - weight))
+        else:
+            between = view.scratch.empty("between", low.shape, np.float64)
+            np.subtract(high, low, out=between, dtype=np.float64)
+            between *= weight if weight < 0.5 else 1 - weight
+            if weight < 0.5:
+                np.add(low, between, out=between, dtype=np.float64)
+            else:
+                np.subtract(high, between, out=between, dtype=np.float64)
+        if not view.values.whole:
+            between += 0.0  # 0.0 for -0.0, whichever of the two comes first in a sorted window
+        return between
+
+    return _in_parts(view, statistic, np.dtype(np.float64))
+
+
+def median(view: WindowView) -> NDArray[Any]:
+    """The middle cell of each window; the mean of the two middles for an even count."""
+    dtype = view.values.dtype
+    wide = np.dtype(np.float32 if dtype.itemsize <= 2 else np.float64)  # holds the sum of two cells
+    kept = dtype if dtype == np.float32 else wide
+
+    def statistic(part: WindowView, method: Method) -> NDArray[Any]:
+        (low, high), _weight = _neighbours(part, method, 50, dtype=kept)
+        if low is high:
+            if not view.values.whole:
+                low += 0  # 0.0 for -0.0, whichever of the two comes first in a sorted window
+            return low
+        middle = np.add(low, high, dtype=wide)
+        middle /= 2
+        if not view.values.whole:
+            middle += 0
+        lost = np.isinf(middle)
+        if lost.any():
+            lost &= np.isfinite(low) & np.isfinite(high)  # the sum left the range of float64
+            middle = np.where(lost, low / 2 + high / 2, middle)
+        return middle
+
+    return _in_parts(view, statistic, kept)
+
+
+def mode(view: WindowView) -> NDArray[Any]:
+    """The most frequent cell of each window, the smallest of equals; NaN where there is one."""
+    return _in_parts(view, _mode, view.values.dtype, all_ranks=True)
+
+
+def _in_parts(view: WindowView, statistic: Statistic, dtype: np.dtype[Any], *, all_ranks: bool = False) -> NDArray[Any]:
+    """A statistic of all windows: by a network those that are whole, the others by sorting, few at a time."""
+    method = method_for(view.values, view.window, all_ranks=all_ranks)
+    if method is Method.COUNTING:
+        return statistic(view, method)
+    result = None
+    for part in parts(view) if method is Method.NETWORK else few_columns(view):
+        found = statistic(part.view, Method.NETWORK if part.whole else Method.SORTING)
+        if part.view is view or (found.shape == view.shape and part.whole and not view.window.adaptive):
+            return found
+        if result is None:
+            result = np.empty(view.shape, dtype)
+        result[part.where] = found
+    assert result is not None  # a chunk has windows
+    return result
+
+
+def _neighbours(
+    view: WindowView, method: Method, q: float, *, following: bool = False, dtype: Any = None
+) -> tuple[Ranks, Any]:
+    """The cells on either side of percentile q of each window, and how far between them it lies.
+
+    They are one array where no window has the percentile between two cells. Where a window holds a NaN, both are NaN.
+    With `following`, the second is the next cell even where the percentile lies on the first.
     """
     counts = view.counts()
     position = np.multiply(q / 100, np.subtract(counts, 1))
-    ranks = np.floor(position).astype(np.intp), np.ceil(position).astype(np.intp)
-    if view.counted:
-        alike = np.array_equal(*ranks)
-        cells = [cell.astype(np.float64) for cell in smallest(view, ranks[:1] if alike else ranks)]
-        return cells[0], cells[-1], position - ranks[0]
+    low, high = np.floor(position).astype(np.intp), np.ceil(position).astype(np.intp)
+    weight = position - low
+    if following:
+        high = np.minimum(low + 1, np.subtract(counts, 1))
+    ranks = [low] if np.array_equal(low, high) else [low, high]
+    cells = _ranked(view, method, ranks, dtype or view.values.dtype)
+    return (cells[0], cells[-1]), weight
+
+
+def _ranked(view: WindowView, method: Method, ranks: Sequence[Any], dtype: np.dtype[Any]) -> list[NDArray[Any]]:
+    """The cells of these ranks of each window; NaN where there is one."""
+    if method is Method.COUNTING:
+        return [cells.astype(dtype) for cells in rank_counting.smallest(view, ranks)]
     nan = view.nan_windows()
-    stack = view.gathered()
-    if position.ndim == 0:
-        stack.partition(sorted({int(rank) for rank in ranks}), axis=-1)
-        low, high = (stack[..., rank].astype(np.float64) for rank in ranks)
+    if method is Method.NETWORK:
+        made = network_for(view.window, tuple(int(rank) for rank in ranks))
+        found = rank_network.ranked(made, _comparable(view.block), view.shape, view.scratch, dtype)
     else:
-        stack.sort(axis=-1)
-        at = (np.broadcast_to(rank[..., None], (*stack.shape[:-1], 1)) for rank in ranks)
-        low, high = (np.take_along_axis(stack, index, axis=-1)[..., 0].astype(np.float64) for index in at)
+        stack = view.gathered()
+        if np.ndim(ranks[0]) == 0:
+            stack.partition(sorted({int(rank) for rank in ranks}), axis=-1)
+            found = [stack[..., rank].astype(dtype) for rank in ranks]
+        else:
+            stack.sort(axis=-1)
+            at = (np.broadcast_to(rank[..., None], (*stack.shape[:-1], 1)) for rank in ranks)
+            found = [np.take_along_axis(stack, index, axis=-1)[..., 0].astype(dtype) for index in at]
     if nan is not None:
-        low[nan] = high[nan] = np.nan
-    return low, high, position - ranks[0]
+        for cells in found:
+            cells[nan] = np.nan
+    return found
 
 
-def percentile(view: View, q: float) -> NDArray[Any]:
-    """Percentile q of each window, interpolated linearly, as numpy does."""
-    low, high, part = neighbours(view, q)
-    span = high - low
-    # numpy's interpolation, which is exact at both ends; equal infinities have no span.
-    between = np.where(part < 0.5, low + span * part, high - span * (1 - part))
-    return np.where(low == high, low, between)
+def _comparable(cells: NDArray[Any]) -> NDArray[Any]:
+    """The same values in a type that numpy compares fast."""
+    if cells.dtype.kind == "b":
+        return cells.view(np.uint8)
+    return cells.astype(np.float32) if cells.dtype == np.float16 else cells
 
 
-def median(view: View, _: float) -> NDArray[Any]:
-    """The middle cell of each window; the mean of the two middles for an even count."""
-    low, high, _part = neighbours(view, 50)
-    return (low + high) / 2
-
-
-def mode(view: View, _: float) -> NDArray[Any]:
-    """The most frequent cell of each window, the smallest of equals; NaN where there is one."""
+def _mode(view: WindowView, method: Method) -> NDArray[Any]:
+    if method is Method.COUNTING:
+        return rank_counting.most_frequent(view)
     low, high = view.values.low, view.values.high
-    if few(view.window) and low is not None and high is not None and high - low <= FEW_VALUES:
-        result = np.empty(view.shape, view.values.dtype)
-        for (i, j), cells in view.each():
-            for plane, values in enumerate(cells):
-                result[plane, i, j] = np.bincount(np.subtract(values, low, dtype=np.intp).ravel()).argmax() + low
-        return result
-    if view.counted:
-        return most_frequent(view)
-    counts = np.asarray(view.counts())
+    if view.window.few and low is not None and high is not None and high - low <= FEW_VALUES:
+        return _by_histograms(view, low)
     nan = view.nan_windows()
+    if method is Method.NETWORK:
+        made = network_for(view.window, tuple(range(view.window.cells)))
+        result = rank_network.most_frequent(made, _comparable(view.block), view.shape, view.scratch)
+    else:
+        result = _longest_run(view)
+    result = result.astype(view.values.dtype, copy=False)
+    if nan is not None:
+        result[nan] = np.nan
+    return result + result.dtype.type(0) if result.dtype.kind == "f" else result  # 0.0 for -0.0
+
+
+def _by_histograms(view: WindowView, low: int) -> NDArray[Any]:
+    result = np.empty(view.shape, view.values.dtype)
+    for (i, j), cells in view.each():
+        for plane, values in enumerate(cells):
+            result[plane, i, j] = np.bincount(np.subtract(values, low, dtype=np.intp).ravel()).argmax() + low
+    return result
+
+
+def _longest_run(view: WindowView) -> NDArray[Any]:
+    """The value of the longest run in each window's sorted cells, the first of equals."""
+    counts = np.asarray(view.counts())
     stack = view.gathered()
     stack.sort(axis=-1)
     index = np.arange(stack.shape[-1])
@@ -79,8 +183,5 @@ def mode(view: View, _: float) -> NDArray[Any]:
     np.not_equal(stack[..., 1:], stack[..., :-1], out=starts[..., 1:])
     run = index - np.maximum.accumulate(np.where(starts, index, 0), axis=-1)
     run[index >= np.broadcast_to(counts[..., None], run.shape)] = -1
-    best = run.argmax(axis=-1)  # the first longest run is that of the smallest value
-    result = np.take_along_axis(stack, best[..., None], axis=-1)[..., 0]
-    if nan is not None:
-        result[nan] = np.nan
-    return result
+    best = run.argmax(axis=-1)
+    return np.take_along_axis(stack, best[..., None], axis=-1)[..., 0]

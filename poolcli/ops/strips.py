@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from poolcli.ops.values import Scratch
+from poolcli.ops.value_range import Scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from poolcli.ops.values import Values
-    from poolcli.ops.windows import Pair, Window
+    from poolcli.ops.settings import Pair
+    from poolcli.ops.value_range import ValueRange
+    from poolcli.ops.windows import Window
 
 STRIP_BYTES = 1 << 19
 """What a strip should measure to stay in a processor's second-level cache with its neighbours."""
@@ -78,7 +79,7 @@ class Stage(Protocol):
 
     shape: Pair
     """Height and width of the map it makes."""
-    values: Values
+    values: ValueRange
     """What that map holds."""
     chunk: int
     """Output rows that suit one strip."""
@@ -206,9 +207,9 @@ def chunk_rows(planes: int, width: int, itemsize: int, stride: float, least: int
     return max(1, int(max(least, STRIP_BYTES // max(1, planes * width * itemsize)) / stride))
 
 
-def _pieces(lo: int, hi: int, step: int) -> Iterator[Pair]:
+def pieces(lo: int, hi: int, step: int) -> Iterator[Pair]:
     """Cut rows lo…hi-1 into pieces of about `step`, all of a size: a small last one would cost as much as a whole."""
-    count = max(1, round((hi - lo) / step))
+    count = max(1, round((hi - lo) / max(1, step)))
     edges = [lo + (hi - lo) * i // count for i in range(count + 1)]
     yield from (piece for piece in pairwise(edges) if piece[0] < piece[1])
 
@@ -218,7 +219,7 @@ def _schedule(stages: Sequence[Stage], band: Pair, *, tapped: bool, larger: int)
     plans: list[list[Pair]] = []
     wanted, share = [band], band
     for stage in reversed(stages):
-        chunks = [piece for a, b in wanted for piece in _pieces(a, b, stage.chunk * larger if stage.chunk > 1 else 1)]
+        chunks = [piece for a, b in wanted for piece in pieces(a, b, stage.chunk * larger if stage.chunk > 1 else 1)]
         plans.append(chunks)
         share = stage.boundary(share[0]), stage.boundary(share[1])
         lo = min([stage.needs(a, b)[0] for a, b in chunks], default=share[0])
@@ -302,6 +303,17 @@ def run(
         if array.size:
             _run_part(array, part, made, threads, watcher, first)
         array = made
+
+
+def run_rows(array: NDArray[Any], stages: Sequence[Stage], rows: Pair) -> NDArray[Any]:
+    """Rows ``rows[0]`` … ``rows[1] - 1`` of what `run` makes of an array, shape (P, rows, w); only they are computed."""
+    out = np.empty((len(array), *stages[-1].shape), stages[-1].values.dtype)
+    memory = _Memory(3 * len(stages) + 3)
+    with np.errstate(all="ignore"):
+        for group in plane_groups(array):
+            for _ in _run_band(array, stages, group, rows, [None] * (len(stages) + 1), out, 1, memory.pieces):
+                pass
+    return out[:, rows[0] : rows[1]]
 
 
 class _Memory(local):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 
-class Values(NamedTuple):
+class ValueRange(NamedTuple):
     """What is known of a map's values: their type and, for integers, their range.
 
     Attributes
@@ -20,29 +22,33 @@ class Values(NamedTuple):
     dtype : numpy dtype
     low, high : int or None
         Smallest and largest value that can occur; None for floats.
+    missing : bool
+        Whether NaN marks a missing cell, which pooling leaves out of its windows.
     """
 
     dtype: np.dtype[Any]
     low: int | None = None
     high: int | None = None
+    missing: bool = False
 
     @staticmethod
     @cache
-    def of(dtype: np.dtype[Any]) -> Values:
+    def of(dtype: np.dtype[Any]) -> ValueRange:
         """Everything that `dtype` can hold."""
         if dtype.kind == "b":
-            return Values(dtype, 0, 1)
+            return ValueRange(dtype, 0, 1)
         if dtype.kind in "iu":
-            return Values(dtype, int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
-        return Values(dtype)
+            return ValueRange(dtype, int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+        return ValueRange(dtype)
 
-    @classmethod
-    def integers(cls, low: int, high: int) -> Values:
+    @staticmethod
+    @lru_cache(1024)
+    def integers(low: int, high: int) -> ValueRange:
         """The smallest integer type that holds `low` and `high`; float64 where none does."""
         for dtype in (np.uint8, np.int16, np.uint16, np.int32, np.int64, np.uint64):
             if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
-                return cls(np.dtype(dtype), low, high)
-        return cls(np.dtype(np.float64))
+                return ValueRange(np.dtype(dtype), low, high)
+        return ValueRange(np.dtype(np.float64))
 
     @property
     def whole(self) -> bool:
@@ -56,6 +62,13 @@ class Scratch:
     def __init__(self) -> None:
         self._buffers: dict[tuple[str, np.dtype[Any]], NDArray[Any]] = {}
         self._shaped: dict[tuple[str, tuple[int, ...], Any], NDArray[Any]] = {}
+        self._made: dict[str, Any] = {}
+
+    def kept(self, name: str, make: Callable[[], Any]) -> Any:
+        """What `make` returned when it was first asked for by this name."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
 
     def empty(self, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         """Return an uninitialised array, the memory of the last one of this name where it is large enough."""

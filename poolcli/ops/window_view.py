@@ -1,8 +1,8 @@
 """The windows of one chunk of output rows: what a pool kind computes with.
 
-The arithmetic is a loop over taps: each tap of the window is one strided slice of the rows, and
-``acc op= slice`` handles that tap for all windows at once. It is the fastest way in numpy and the bit-exact one:
-PyTorch, TensorFlow and ONNX Runtime add up a window in row-major order, in float32, and divide once.
+The arithmetic is a loop over the cells of a window: each is one strided slice of the rows, and ``acc op= slice``
+takes that cell for all windows at once. In numpy this is fast, and it gives the frameworks' bits: PyTorch,
+TensorFlow and ONNX Runtime add the cells of a window in row-major order, in float32, and divide once.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poolcli.ops.counting import counts, few
-from poolcli.ops.folds import combine, fold_axis
+from poolcli.ops.ordered_sums import pays, sums_in_order
+from poolcli.ops.reductions import AxisChunk, Buffers, Operation, combine, reduce_axis, reduce_rows
 from poolcli.ops.strips import STRIP_BYTES
-from poolcli.ops.values import Scratch, Values
+from poolcli.ops.value_range import Scratch, ValueRange
+from poolcli.ops.windows import AdaptiveAxis, Axis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +48,7 @@ def highest(dtype: np.dtype[Any]) -> Any:
     return np.inf if dtype.kind == "f" else np.iinfo(dtype).max
 
 
-class View:
+class WindowView:
     """Windows a…b-1 (rows of the output) of a map, and the operations that pool kinds are made of.
 
     Parameters
@@ -55,29 +56,41 @@ class View:
     rows : Rows
         Where the map's rows come from.
     window : Window
-    values : Values
+    values : ValueRange
         What the map holds.
     chunk : (a, b)
     scratch : Scratch
     count_include_pad : bool
         Whether `mean` divides by the cells in the padding too.
+    unit : float
+        What the results are multiplied by at the end: 1/255 where the map holds a picture's bytes for 0 to 1.
+    plane : int
+        The number of the array's first plane.
+    places : (planes, rows, columns), optional
+        Where the windows are, of windows that were taken from another map.
     """
 
     def __init__(
         self,
         rows: Rows,
         window: Window,
-        values: Values,
+        values: ValueRange,
         chunk: tuple[int, int],
         scratch: Scratch,
         *,
         count_include_pad: bool = False,
+        unit: float = 1.0,
+        plane: int = 0,
+        places: tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]] | None = None,
     ) -> None:
         self._rows = rows
+        self.unit = unit
+        self._plane = plane + (rows.group.start or 0)
+        self._places = places
         self.window = window
         self.values = values
         self._a, self._b = chunk
-        self._scratch = scratch
+        self.scratch = scratch
         self._include = count_include_pad
         self._lo, self._hi = window.rows.needs(*chunk)
         self._cached: NDArray[Any] | None = None
@@ -90,37 +103,62 @@ class View:
         return self._cached
 
     @property
+    def chunk(self) -> tuple[int, int]:
+        """First and one past the last of the output rows."""
+        return self._a, self._b
+
+    @property
+    def places(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+        """The planes, rows and columns of the windows, in shapes that are broadcast to `shape`."""
+        if self._places is not None:
+            return self._places
+        planes, rows, cols = (np.arange(n) for n in self.shape)
+        return (self._plane + planes)[:, None, None], (self._a + rows)[:, None], cols
+
+    @property
+    def first_row(self) -> int:
+        """The row of the map at which `block` begins."""
+        return self._lo
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Planes, output rows, output columns."""
         return self._rows.planes, self._b - self._a, self.window.cols.out
 
-    def row_taps(self) -> Iterator[tuple[Selection, Selection]]:
+    def row_offsets(self) -> Iterator[tuple[Selection, Selection]]:
         """For each row of the window: output rows, and rows of the block."""
-        return self.window.rows.taps(self._a, self._b, self._lo)
+        return self.window.rows.offsets(self._a, self._b, self._lo)
 
-    def col_taps(self) -> Iterator[tuple[Selection, Selection]]:
+    def col_offsets(self) -> Iterator[tuple[Selection, Selection]]:
         """For each column of the window: output columns, and columns of the block."""
-        return self.window.cols.taps(0, self.window.cols.out, 0)
+        return self.window.cols.offsets(0, self.window.cols.out, 0)
 
-    def taps(self) -> Iterator[tuple[tuple[Any, ...], NDArray[Any]]]:
+    def offsets(self) -> Iterator[tuple[tuple[Any, ...], NDArray[Any]]]:
         """For each cell of the window in row-major order: where in the output it counts, and its values there."""
-        columns = list(self.col_taps())
-        for out_rows, in_rows in self.row_taps():
+        columns = list(self.col_offsets())
+        for out_rows, in_rows in self.row_offsets():
             rows = self.block[:, in_rows]
             for out_cols, in_cols in columns:
-                yield (slice(None), out_rows, out_cols), rows[..., in_cols]
+                if isinstance(out_rows, slice):
+                    yield (slice(None), out_rows, out_cols), rows[..., in_cols]
+                else:  # rows picked by number: columns too, or numpy would pair the one with the other
+                    at = np.arange(self.shape[2])[out_cols] if isinstance(out_cols, slice) else out_cols
+                    yield (slice(None), out_rows[:, None], at), rows[..., in_cols]
 
     def counts(self, *, padded: bool = False) -> int | NDArray[np.intp]:
         """Cells of each window: one number where they agree, else an array of shape (rows, columns)."""
-        rows = self.window.rows.counts(self._a, self._b, padded=padded)
-        cols = self.window.cols.counts(0, self.window.cols.out, padded=padded)
+        down, across, n = self.window.rows, self.window.cols, self.shape[2]
+        if _all_whole(down, self.chunk) and _all_whole(across, (0, n)):
+            return self.window.cells
+        rows = down.counts(self._a, self._b, padded=padded)
+        cols = across.counts(0, n, padded=padded)
         if (rows == rows[0]).all() and (cols == cols[0]).all():
             return int(rows[0]) * int(cols[0])
         return rows[:, None] * cols
 
-    # -- folds: max, min, sums --------------------------------------------------------------------------
+    # -- reductions: max, min, sums ---------------------------------------------------------------------
 
-    def fold(
+    def reduce(
         self, op: np.ufunc, neutral: Any = 0, *, dtype: Any = None, prepare: Prepare | None = None
     ) -> NDArray[Any]:
         """Combine the cells of each window by `op`, rows first, then columns.
@@ -136,21 +174,32 @@ class View:
         prepare : callable, optional
             Applied to the rows first.
         """
-        return self.folds((op, neutral), dtype=dtype, prepare=prepare)[0]
+        return self.reduce_many((op, neutral), dtype=dtype, prepare=prepare)[0]
 
-    def folds(
+    def reduce_many(
         self, *ops: tuple[np.ufunc, Any], dtype: Any = None, prepare: Prepare | None = None
     ) -> list[NDArray[Any]]:
-        """Fold by several operations in one pass over the rows."""
-        partial = self._down(ops, dtype, prepare)
-        cols = self.window.cols
+        """Reduce by several operations in one pass over the rows."""
+        operations = [Operation(*one) for one in ops]
+        partial = self._reduce_down(operations, dtype, prepare)
         return [
-            fold_axis(op, neutral, part, cols, (0, cols.out), 0, -1, part.dtype, self._scratch, f"cols{i}")
-            for i, ((op, neutral), part) in enumerate(zip(ops, partial, strict=True))
+            self._across(operation, part, part.dtype, f"cols{i}")
+            for i, (operation, part) in enumerate(zip(operations, partial, strict=True))
         ]
 
-    def _down(self, ops: tuple[tuple[np.ufunc, Any], ...], dtype: Any, prepare: Prepare | None) -> list[NDArray[Any]]:
-        """Fold the rows of each window: all at once, or a few at a time where one tall window would fill the memory."""
+    def _down(self, operation: Operation, cells: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
+        chunk = AxisChunk(self.window.rows, self._a, self._b, self._lo, -2)
+        return reduce_axis(operation, cells, chunk, dtype, Buffers(self.scratch, name))
+
+    def _across(self, operation: Operation, cells: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
+        chunk = AxisChunk(self.window.cols, 0, self.window.cols.out, 0, -1)
+        return reduce_axis(operation, cells, chunk, dtype, Buffers(self.scratch, name))
+
+    def _reduce_down(self, operations: list[Operation], dtype: Any, prepare: Prepare | None) -> list[NDArray[Any]]:
+        """Reduce the rows of each window: all at once, or a few at a time where one tall window would fill the memory.
+
+        A few at a time are added row by row, as all at once are, so that the sum does not depend on how many they are.
+        """
         rows, span = self.window.rows, self._hi - self._lo
         step = max(16, STRIP_BYTES // (4 * max(1, self._rows.planes * self.window.cols.length)))
         apart = self._b == rows.out or rows.needs(self._b, self._b + 1)[0] >= self._hi
@@ -159,23 +208,21 @@ class View:
             for lo in range(self._lo, self._hi, step):
                 block = self._rows.get(lo, min(lo + step, self._hi))
                 cells = prepare(block) if prepare else block
-                parts = [op.reduce(cells, axis=-2, dtype=dtype or cells.dtype, keepdims=True) for op, _ in ops]
-                held = [op(old, new) for (op, _), old, new in zip(ops, held, parts, strict=True)] if held else parts
+                if not held:
+                    shape = (cells.shape[0], 1, cells.shape[2])
+                    held = [np.empty(shape, dtype or cells.dtype) for _ in operations]
+                for operation, acc in zip(operations, held, strict=True):
+                    reduce_rows(operation.ufunc, cells, acc, started=lo > self._lo)
             return held
         cells = prepare(self.block) if prepare else self.block
         kind = np.dtype(dtype or cells.dtype)
-        chunk = (self._a, self._b)
-        return [
-            fold_axis(op, neutral, cells, rows, chunk, self._lo, -2, kind, self._scratch, f"rows{i}")
-            for i, (op, neutral) in enumerate(ops)
-        ]
+        return [self._down(operation, cells, kind, f"rows{i}") for i, operation in enumerate(operations)]
 
     def count(self, flags: NDArray[np.bool_]) -> NDArray[Any]:
         """How many cells of each window are flagged; `flags` has the shape of the block."""
-        cells, chunk, scratch = flags.view(np.uint8), (self._a, self._b), self._scratch
         rows, cols = self.window.rows, self.window.cols
-        tall = fold_axis(np.add, 0, cells, rows, chunk, self._lo, -2, _counter(rows.size), scratch, "tall")
-        return fold_axis(np.add, 0, tall, cols, (0, cols.out), 0, -1, _counter(rows.size * cols.size), scratch, "wide")
+        tall = self._down(Operation(np.add), flags.view(np.uint8), _counter(rows.size), "tall")
+        return self._across(Operation(np.add, largest=rows.size), tall, _counter(rows.size * cols.size), "wide")
 
     def total(self) -> NDArray[Any]:
         """Sum the cells of each window; padding adds nothing.
@@ -185,29 +232,34 @@ class View:
         """
         bounds = self.total_values() if self.values.whole else None
         if bounds is not None and bounds.whole:
-            return self.fold(np.add, dtype=_summable(bounds.dtype))
+            return self.reduce(np.add, dtype=_summable(bounds.dtype))
         if self.values.whole or self.window.cells > EXACT_CELLS:
-            return self.fold(np.add, dtype=np.float64)
-        acc = self._scratch.empty("sum", self.shape, np.result_type(self.values.dtype, np.float32))
+            return self.reduce(np.add, dtype=np.float64)
+        kind = np.result_type(self.values.dtype, np.float32)
+        if pays(self.window, kind):
+            total = sums_in_order(self.window, self.block, self.first_row, self.chunk, kind, self.scratch)
+            if total is not None:
+                return total
+        acc = self.scratch.empty("sum", self.shape, kind)
         started = False
-        for where, cells in self.taps():
+        for where, cells in self.offsets():
             if started:
                 combine(np.add, acc, where, cells)
             elif cells.shape == acc.shape:
-                acc[...] = cells
+                np.add(cells, 0, out=acc, dtype=acc.dtype)  # as below: a sum of -0.0 alone is 0.0
             else:
                 acc.fill(0)
                 combine(np.add, acc, where, cells)
             started = True
         return acc
 
-    def total_values(self, power: int = 1) -> Values:
+    def total_values(self, power: int = 1) -> ValueRange:
         """What the sum of the cells (each to `power`) of a window can be, for integers."""
         low, high = _range(self.values)
         cells = self.window.cells
         if power == 2:
             low, high = 0, max(low * low, high * high)
-        return Values.integers(min(low * cells, low), max(high * cells, high))
+        return ValueRange.integers(min(low * cells, low), max(high * cells, high))
 
     def mean(self, total: NDArray[Any]) -> NDArray[Any]:
         """Divide the sum of each window by its number of cells; of floats in adaptive windows by height, then width.
@@ -236,34 +288,6 @@ class View:
         cols = self.window.cols.first_cells(0, self.window.cols.out)
         return np.take(np.take(self.block, rows, axis=-2), cols, axis=-1)
 
-    def winners(self, better: np.ufunc, neutral: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """Value and position of the best cell of each window: the first in row-major order, or the last NaN.
-
-        The position is ``row * W + column`` in the unpadded map, as PyTorch counts. Columns are searched first, then
-        rows: the first winning row's first winning column is the first in row-major order.
-        """
-        planes, rows, cols = self.shape
-        width = self.window.cols.length
-        height = self._hi - self._lo
-        first = self.window.cols.first_cells(0, cols)
-        best = np.full((planes, height, cols), neutral, self.block.dtype)
-        column = np.broadcast_to(first, best.shape).copy()
-        cells = np.arange(width)
-        for out, inner in self.col_taps():
-            _keep_better(better, best, column, (slice(None), slice(None), out), self.block[..., inner], cells[inner])
-        value = np.full((planes, rows, cols), neutral, self.block.dtype)
-        start = self.window.rows.first_cells(self._a, self._b)
-        positions = (self._lo + np.arange(height))[:, None] * width + column
-        position = positions[:, start - self._lo]
-        for out, inner in self.row_taps():
-            _keep_better(better, value, position, (slice(None), out), best[:, inner], positions[:, inner])
-        return value, position
-
-    @property
-    def counted(self) -> bool:
-        """Whether the windows' order statistics are better counted than sorted."""
-        return counts(self.values, self.window)
-
     def each(self) -> Iterator[tuple[tuple[int, int], NDArray[Any]]]:
         """For each window: its place in the output, and its cells, shape (planes, rows, columns)."""
         rows, cols = self.window.rows, self.window.cols
@@ -277,29 +301,48 @@ class View:
     # -- order statistics -------------------------------------------------------------------------------
 
     def gathered(self) -> NDArray[Any]:
-        """All cells of each window along a last axis, shape (planes, rows, columns, cells), missing ones sorting last."""
-        if few(self.window):
-            stack = np.full((*self.shape, int(np.max(self.counts()))), highest(self.values.dtype), self.values.dtype)
+        """All cells of each window along a last axis, shape (planes, rows, columns, cells), missing ones sorting last.
+
+        Integers of 8 bits have 16, which numpy sorts faster.
+        """
+        dtype = self.values.dtype
+        if dtype.itemsize == 1:
+            dtype = np.dtype(np.int16)
+        if self.window.few:
+            stack = np.full((*self.shape, int(np.max(self.counts()))), highest(dtype), dtype)
             for (i, j), cells in self.each():
                 stack[:, i, j, : cells[0].size] = cells.reshape(len(cells), -1)
             return stack
-        taps = list(self.taps())
-        stack = self._scratch.empty("stack", (*self.shape, len(taps)), self.values.dtype)
+        taps = list(self.offsets())
+        stack = self.scratch.empty("stack", (*self.shape, len(taps)), dtype)
         if np.any(self.counts() != len(taps)):
-            stack.fill(highest(self.values.dtype))
+            stack.fill(highest(dtype))
         for cell, (where, cells) in enumerate(taps):
             stack[(*where, cell)] = cells
         return stack
 
+    @property
+    def has_nan(self) -> bool:
+        """Whether the rows have a NaN."""
+        if self.values.dtype.kind != "f":
+            return False
+        if self.values.dtype.itemsize == 2:  # numpy 2.0 loses NaN in the maximum of float16
+            return bool(np.isnan(self.block).any())
+        return bool(np.isnan(self.block.max(initial=-np.inf)))
+
     def nan_windows(self) -> NDArray[np.bool_] | None:
         """Which windows hold a NaN; None when the rows have none."""
-        if self.values.dtype.kind != "f" or not np.isnan(self.block.max(initial=-np.inf)):
+        if not self.has_nan:
             return None
-        found: NDArray[np.bool_] = np.isnan(self.fold(np.maximum, -np.inf))
+        found: NDArray[np.bool_] = np.isnan(self.reduce(np.maximum, -np.inf))
         return found
 
 
-def _range(values: Values) -> tuple[int, int]:
+def _all_whole(axis: Axis | AdaptiveAxis, windows: tuple[int, int]) -> bool:
+    return isinstance(axis, Axis) and axis.whole(*windows) == windows
+
+
+def _range(values: ValueRange) -> tuple[int, int]:
     return (values.low or 0, values.high or 0)
 
 
@@ -311,19 +354,3 @@ def _summable(dtype: np.dtype[Any]) -> np.dtype[Any]:
 def _counter(cells: int) -> np.dtype[Any]:
     """The type that counts so many cells, the smaller the faster."""
     return np.dtype(np.uint8 if cells < 1 << 8 else np.uint16 if cells < 1 << 16 else np.int64)
-
-
-def _keep_better(
-    better: np.ufunc,
-    best: NDArray[Any],
-    position: NDArray[Any],
-    where: tuple[Any, ...],
-    cells: NDArray[Any],
-    positions: NDArray[Any],
-) -> None:
-    held, at = best[where], position[where]
-    won = better(cells, held)
-    if best.dtype.kind == "f":
-        won |= np.isnan(cells)
-    best[where] = np.where(won, cells, held)
-    position[where] = np.where(won, positions, at)

@@ -1,9 +1,9 @@
 """Geometry: where the windows of an axis stand, and which cells of it they read.
 
-Nothing here touches pixels. An *axis* is one dimension of the map; a *tap* is one of the `size` cells of
-a window. For outputs ``a…b-1`` an axis tells which inputs they need, and for every tap which of these
-outputs read a real cell and which cell that is. Padding therefore never exists as data: a tap that falls
-into it is left out, which is what "padding never wins" and "padded zeros add nothing" come to.
+Nothing here touches pixels. An *axis* is one dimension of the map; an *offset* is the number of one of the
+`size` cells of a window. For outputs ``a…b-1`` an axis tells which inputs they need, and for every offset which
+of these outputs read a real cell there, and which cell that is. Padding is never stored: an offset that falls
+into it is left out. So padding never wins, and padded zeros add nothing.
 
 Output sizes follow `aten/src/ATen/native/Pool.h` (PyTorch, ONNX; with their ceil rule) and
 `tensorflow/core/framework/kernel_shape_util.cc` (SAME, VALID).
@@ -12,8 +12,7 @@ Output sizes follow `aten/src/ATen/native/Pool.h` (PyTorch, ONNX; with their cei
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -24,80 +23,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from poolcli.ops.settings import Padding, Pair
+
     Selection = slice | NDArray[np.intp]
 
-PADDING_NAMES = {
-    "valid": "whole windows only",
-    "same": "ceil(n / stride) outputs, the odd cell of padding at the bottom and right (TensorFlow, ONNX SAME_UPPER)",
-    "same-lower": "the same, the odd cell at the top and left (ONNX SAME_LOWER)",
-}
-LARGEST = 2**31 - 1
-"""No size, stride, dilation or padding is larger; far beyond any picture, and far from what integers can hold."""
+LONGEST_SIDE = 1 << 24
+"""No step makes a map with a longer side, unless the map before has one: each row costs memory for itself."""
 
-PADDING_FORMS = "valid, same, same-lower, N, (height, width) or ((top, bottom), (left, right))"
-
-Pair = tuple[int, int]
-Padding = str | tuple[Pair, Pair]
-
-
-def is_whole(value: object) -> bool:
-    """Whether `value` is a whole number and no bool."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool | np.bool_)
-
-
-def pair(name: str, value: Any, minimum: int = 1) -> Pair:
-    """Turn ``3`` or ``(3, 2)`` into ``(3, 2)``: height, width.
-
-    Raises
-    ------
-    OptionError
-        `value` is neither, or below `minimum`.
-    """
-    both = tuple(value) if isinstance(value, tuple | list | np.ndarray) else (value, value)
-    if len(both) != 2 or not all(is_whole(v) and minimum <= v <= LARGEST for v in both):
-        msg = f"{name} {value!r}: a whole number from {minimum} to {LARGEST}, or two (height, width), expected"
-        raise OptionError(msg)
-    return int(both[0]), int(both[1])
-
-
-def output_pair(name: str, value: Any) -> tuple[int | None, int | None]:
-    """Turn ``7`` or ``(None, 7)`` into (height, width), None for an axis that is kept.
-
-    Raises
-    ------
-    OptionError
-        `value` is neither, or has a number below 1.
-    """
-    both = tuple(value) if isinstance(value, tuple | list) else (value, value) if is_whole(value) else ()
-    if len(both) != 2 or not all(v is None or (is_whole(v) and 1 <= v <= LARGEST) for v in both):
-        msg = f"{name} {value!r}: a whole number from 1 to {LARGEST}, or two (height, width), None keeping an axis, expected"
-        raise OptionError(msg)
-    return both[0], both[1]
-
-
-def padding_pairs(name: str, value: Any) -> Padding:
-    """Turn any of `PADDING_FORMS` into a name of `PADDING_NAMES` or ``((top, bottom), (left, right))``.
-
-    Raises
-    ------
-    OptionError
-        `value` has none of the forms, or a negative number in it.
-    """
-    if isinstance(value, str) and value in PADDING_NAMES:
-        return value
-    msg = f"{name} {value!r}: {PADDING_FORMS} expected, all numbers at least 0"
-    if is_whole(value):
-        value = (value, value)
-    try:
-        rows, cols = value
-        top, bottom = (rows, rows) if is_whole(rows) else rows
-        left, right = (cols, cols) if is_whole(cols) else cols
-    except (TypeError, ValueError):
-        raise OptionError(msg) from None
-    sides = (top, bottom, left, right)
-    if isinstance(value, str) or not all(is_whole(v) and 0 <= v <= LARGEST for v in sides):
-        raise OptionError(msg)
-    return (int(top), int(bottom)), (int(left), int(right))
+MOST_CELLS = 1 << 29
+"""No step makes a map of more cells, unless the map before has as many: 2 GB of float32."""
 
 
 class Axis(NamedTuple):
@@ -123,7 +57,7 @@ class Axis(NamedTuple):
 
     @property
     def extent(self) -> int:
-        """Cells from the first tap to the last, both included."""
+        """Cells from the first one that a window reads to the last, both included."""
         return self.dilation * (self.size - 1) + 1
 
     def needs(self, a: int, b: int) -> Pair:
@@ -138,29 +72,35 @@ class Axis(NamedTuple):
             return self.length
         return min(max(a * self.stride - self.before, 0), self.length) if a else 0
 
-    def taps(self, a: int, b: int, first: int) -> Iterator[tuple[slice, slice]]:
-        """For each tap in order: the outputs (from a) that read a real cell, and the cells (from `first`) they read.
+    def offsets(self, a: int, b: int, first: int) -> Iterator[tuple[slice, slice]]:
+        """For each offset in order: the outputs (from a) that read a real cell, and the cells (from `first`) they read.
 
-        Taps that no output can read are left out.
+        Offsets at which no output reads a cell are left out.
         """
-        return (one for one in (self.tap(i, a, b, first) for i in range(*self.reach(a, b))) if one is not None)
+        return (one for one in (self.offset(i, a, b, first) for i in range(*self.reach(a, b))) if one is not None)
 
     def reach(self, a: int, b: int) -> Pair:
-        """First and one past the last tap that can read a real cell in windows a…b-1; a window may dwarf its map."""
+        """First and one past the last offset that can read a real cell in windows a…b-1; a window may dwarf its map."""
         lo = -((min((b - 1) * self.stride - self.before, 0)) // self.dilation)
         hi = (self.length - 1 + self.before - a * self.stride) // self.dilation + 1
         return max(0, min(lo, self.size)), max(0, min(hi, self.size))
 
-    def tap(self, i: int, a: int, b: int, first: int) -> tuple[slice, slice] | None:
-        """The outputs and cells of tap i, as `taps` gives them; None where no output can read it."""
+    def offset(self, i: int, a: int, b: int, first: int) -> tuple[slice, slice] | None:
+        """The outputs and cells of offset i, as `offsets` gives them; None where no output reads a cell there."""
         s = self.stride
-        offset = i * self.dilation - self.before  # window o reads cell o * s + offset
-        lo = max(a, -(offset // s))  # the first o with o * s + offset >= 0
-        hi = min(b, (self.length - 1 - offset) // s + 1)
+        shift = i * self.dilation - self.before  # window o reads cell o * s + shift
+        lo = max(a, -(shift // s))  # the first o with o * s + shift >= 0
+        hi = min(b, (self.length - 1 - shift) // s + 1)
         if lo >= hi:
             return None
-        start = lo * s + offset - first
+        start = lo * s + shift - first
         return slice(lo - a, hi - a), slice(start, start + (hi - 1 - lo) * s + 1, s)
+
+    def whole(self, a: int, b: int) -> Pair:
+        """First and one past the last of windows a…b-1 whose cells are all real."""
+        first = max(a, -(-self.before // self.stride))
+        end = min(b, (self.length - self.extent + self.before) // self.stride + 1)
+        return (first, end) if first < end else (a, a)
 
     def first_cells(self, a: int, b: int) -> NDArray[np.intp]:
         """For windows a…b-1, the first real cell that each reads."""
@@ -193,20 +133,24 @@ class AdaptiveAxis:
     after: int = 0
     dilation: int = 1
 
-    @cached_property
-    def starts(self) -> NDArray[np.intp]:
-        """First cell of every window."""
-        return np.arange(self.out) * self.length // self.out
+    def starts(self, a: int, b: int) -> NDArray[np.int64]:
+        """First cell of windows a…b-1."""
+        return np.arange(a, b, dtype=np.int64) * self.length // self.out
 
-    @cached_property
-    def ends(self) -> NDArray[np.intp]:
-        """One past the last cell of every window."""
-        return -(-(np.arange(self.out) + 1) * self.length // self.out)
+    def ends(self, a: int, b: int) -> NDArray[np.int64]:
+        """One past the last cell of windows a…b-1."""
+        return -(-(np.arange(a, b, dtype=np.int64) + 1) * self.length // self.out)
 
     @property
     def size(self) -> int:
-        """Cells of the largest window."""
-        return int((self.ends - self.starts).max())
+        """Cells of the largest window.
+
+        With n = q o + r, window i has q + ceil((i r mod o + r) / o) cells, and i r mod o is at most o - gcd(r, o).
+        """
+        whole, rest = divmod(self.length, self.out)
+        if rest == 0:
+            return whole
+        return whole + (1 if self.out % rest == 0 else 2)
 
     extent = size
 
@@ -217,34 +161,34 @@ class AdaptiveAxis:
 
     def needs(self, a: int, b: int) -> Pair:
         """First and one past the last cell that windows a…b-1 read."""
-        return int(self.starts[a]), int(self.ends[b - 1])
+        return a * self.length // self.out, -(-b * self.length // self.out)
 
     def boundary(self, a: int) -> int:
         """The cell at which the share of window a begins when the axis is divided among bands."""
-        return int(self.starts[a]) if a < self.out else self.length
+        return min(a, self.out) * self.length // self.out
 
-    def taps(self, a: int, b: int, first: int) -> Iterator[tuple[Selection, Selection]]:
-        """For each tap in order: the outputs (from a) whose window is that long, and the cells (from `first`) they read."""
-        starts, sizes = self.starts[a:b] - first, (self.ends - self.starts)[a:b]
+    def offsets(self, a: int, b: int, first: int) -> Iterator[tuple[Selection, Selection]]:
+        """For each offset in order: the outputs (from a) with so large a window, and the cells (from `first`) they read."""
+        starts, sizes = self.starts(a, b) - first, self.counts(a, b)
         if b - a == 1:
-            for tap in range(int(sizes[0])):
-                cell = int(starts[0]) + tap
+            for offset in range(int(sizes[0])):
+                cell = int(starts[0]) + offset
                 yield slice(0, 1), slice(cell, cell + 1)
             return
-        for tap in range(int(sizes.max())):
-            if tap < sizes.min():
-                yield slice(0, b - a), starts + tap
+        for offset in range(int(sizes.max())):
+            if offset < sizes.min():
+                yield slice(0, b - a), starts + offset
             else:
-                outputs = np.flatnonzero(sizes > tap)
-                yield outputs, starts[outputs] + tap
+                outputs = np.flatnonzero(sizes > offset)
+                yield outputs, starts[outputs] + offset
 
     def first_cells(self, a: int, b: int) -> NDArray[np.intp]:
         """For windows a…b-1, the first cell that each reads."""
-        return self.starts[a:b]
+        return self.starts(a, b)
 
     def counts(self, a: int, b: int, *, padded: bool = False) -> NDArray[np.intp]:
         """Cells that windows a…b-1 read."""
-        return (self.ends - self.starts)[a:b]
+        return self.ends(a, b) - self.starts(a, b)
 
 
 class Window(NamedTuple):
@@ -266,9 +210,31 @@ class Window(NamedTuple):
         return self.rows.size * self.cols.size
 
     @property
+    def few(self) -> bool:
+        """Whether there are fewer windows than a window has cells: then they are better taken one by one."""
+        return self.cells > self.rows.out * self.cols.out
+
+    @property
     def pads(self) -> tuple[Pair, Pair]:
         """((top, bottom), (left, right)) in cells."""
         return (self.rows.before, self.rows.after), (self.cols.before, self.cols.after)
+
+
+def check_size(made: Pair, before: Pair) -> None:
+    """Refuse a map that is too large to be made, before any of it is.
+
+    Raises
+    ------
+    SizeError
+    """
+    for what, value, most in (
+        ("rows", made[0], max(LONGEST_SIDE, before[0])),
+        ("columns", made[1], max(LONGEST_SIDE, before[1])),
+        ("cells", made[0] * made[1], max(MOST_CELLS, before[0] * before[1])),
+    ):
+        if value > most:
+            msg = f"a map of {made[0]}x{made[1]} is too large: {value} {what}, at most {most} are possible; use less padding or a larger stride"
+            raise SizeError(msg)
 
 
 def _sides(length: int, extent: int, stride: int, padding: str | Pair) -> Pair:
@@ -332,6 +298,7 @@ def sliding_window(
         spread = f" (dilated to {rows.extent}x{cols.extent})" if dilation != (1, 1) else ""
         msg = f"the {shape[0]}x{shape[1]} map{padded} is smaller than the {size[0]}x{size[1]} {what}{spread}"
         raise SizeError(msg)
+    check_size(window.shape, shape)
     return window
 
 
@@ -350,7 +317,10 @@ def pooling_window(
     check_pooling_padding(size, padding, dilation)
     window = sliding_window(shape, size, stride, padding, dilation, ceil=ceil)
     for name, axis in (("row", window.rows), ("column", window.cols)):
-        empty = np.flatnonzero(axis.counts(0, axis.out) == 0)
+        # Cells closer together than the map is long cannot all miss it; windows that start on the map hold its cell.
+        if axis.dilation <= axis.length or not axis.before:
+            continue
+        empty = np.flatnonzero(axis.counts(0, min(axis.out, -(-axis.before // int(axis.stride)))) == 0)
         if len(empty):
             msg = (
                 f"the window of output {name} {empty[0]} holds nothing but padding: "
@@ -361,7 +331,7 @@ def pooling_window(
 
 
 def check_pooling_padding(size: Pair, padding: Padding, dilation: Pair) -> None:
-    """Refuse padding of a whole window or more, whatever the picture.
+    """Refuse padding of a whole window or more.
 
     Raises
     ------
@@ -373,7 +343,7 @@ def check_pooling_padding(size: Pair, padding: Padding, dilation: Pair) -> None:
         extent = d * (k - 1) + 1
         if max(sides) >= extent:
             spread = f" (dilated to {extent})" if d > 1 else ""
-            msg = f"padding {max(sides)}: at most the window less one expected, {extent - 1} for a size of {k}{spread}"
+            msg = f"padding {max(sides)} is too large: a window of {k}{spread} allows {extent - 1}"
             raise OptionError(msg)
 
 
@@ -382,10 +352,12 @@ def adaptive_window(shape: Pair, output_size: tuple[int | None, int | None]) -> 
 
     Raises
     ------
-    OptionError
-        A size below 1.
+    SizeError
+        The map would be too large.
     """
     axes: list[Axis | AdaptiveAxis] = []
+    height, width = output_size
+    check_size((height or shape[0], width or shape[1]), shape)
     for n, out in zip(shape, output_size, strict=True):
         if out is None:
             axes.append(Axis(n, 1, 1, 1, 0, 0, n))

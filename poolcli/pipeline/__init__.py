@@ -1,1 +1,1 @@
-"""What to do (recipes) and doing it (the engine)."""
+"""Recipes, and the engine that applies a recipe to a picture."""

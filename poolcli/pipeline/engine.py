@@ -1,4 +1,4 @@
-"""From a recipe and a picture to a `Result`: the recipe's steps become stages, one run takes the picture through them."""
+"""Applies a recipe to a picture: the recipe's steps become stages, and one run of them gives a `Result`."""
 
 from __future__ import annotations
 
@@ -8,95 +8,78 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poolcli.display import display_name
 from poolcli.errors import ImageError, OptionError, PoolcliError, SizeError
+from poolcli.images.safe_open import MAX_PIXELS
 from poolcli.ops import strips
 from poolcli.ops.arrays import thread_count
-from poolcli.ops.condense import PoolStage
-from poolcli.ops.kinds import POOLS
-from poolcli.ops.values import Values
-from poolcli.pipeline.plan import map_names, plan
+from poolcli.ops.pool_stage import PoolStage
+from poolcli.ops.pools import POOLS
+from poolcli.pipeline.cores import available_cores
+from poolcli.pipeline.detail import check_place, with_detail
+from poolcli.pipeline.observers import MapCopy, MapDisplay, MapObservers, MapStatistics, RunObservers, RunProgress
+from poolcli.pipeline.plan import input_values, map_names, plan, plan_for
 from poolcli.pipeline.recipe import Recipe
-from poolcli.pipeline.result import Result, Stage
+from poolcli.pipeline.result import Result, StageResult
 from poolcli.pipeline.steps import Conv2D, Pool, ReLU
-from poolcli.pipeline.watch import MapCopy, MapDisplay, MapStatistics, MapWatch, Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container
 
     from poolcli.images.read import Picture
-    from poolcli.ops.windows import Pair
+    from poolcli.ops.settings import Pair
+    from poolcli.ops.value_range import ValueRange
     from poolcli.pipeline.plan import Placed
 
 
-ALGORITHM = 1
+ALGORITHM = 2
 """Raised when the same recipe makes other pixels than before: results of an older number are made again."""
 
 THREAD_CELLS = 1 << 24
 """Pixels that a thread should have to itself: one takes some 20 ms for them, and two share an interpreter's lock."""
 
 
-def run(image: Any, recipe: Recipe | None = None, threads: int | None = None, statistics: bool = True) -> Result:
-    """Take one picture through a recipe.
-
-    Parameters
-    ----------
-    image : path or array_like of shape (H, W) or (H, W, C)
-        A file that `poolcli run` reads, or an array: uint8 and uint16 are pictures (0…1 in the unit range), floats are
-        used as they are.
-    recipe : Recipe, optional
-        What to do; 2x2 max pooling by default. Made by `poolcli.recipe`.
-    threads : int, optional
-        The cores by default, for large pictures; the result does not depend on it.
-    statistics : bool
-        Whether `Result.stages` have minimum, maximum, mean and active share.
-
-    Returns
-    -------
-    Result
-        `output` is the final map as float32, (H, W) or (H, W, C).
+def read_picture(image: Any, recipe: Recipe) -> Picture:
+    """Read the picture for a recipe: a file, a Pillow image or an array.
 
     Raises
     ------
+    OptionError
+        `recipe` is none.
     ImageError
-        The picture cannot be read.
+        The picture cannot be read; for a file, its name stands first.
     SizeError
         A window does not fit its map.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from poolcli import recipe
-    >>> result = run(np.arange(16, dtype=np.uint8).reshape(4, 4), recipe(range="byte"))
-    >>> result.output
-    array([[ 5.,  7.],
-           [13., 15.]], dtype=float32)
     """
     from poolcli.images import read
 
-    recipe = recipe or Recipe()
     if not isinstance(recipe, Recipe):
-        msg = f"recipe of type {type(recipe).__name__}: a Recipe made by poolcli.recipe(...) expected"
+        msg = f"recipe of type {type(recipe).__name__}: make one with poolcli.recipe(...)"
         raise OptionError(msg)
     if not isinstance(image, str | os.PathLike):
-        return execute(read.from_array(image, **reading(recipe)), recipe, threads=threads, statistics=statistics)
+        return read.from_array(image, **reading(recipe))
     try:
-        picture = read.read(image, **reading(recipe))
+        return read.read(image, **reading(recipe))
     except (ImageError, SizeError) as error:
-        msg = f"{read.display_name(image)}: {error}"
+        msg = f"{display_name(image)}: {error}"
         raise type(error)(msg) from None
-    return execute(picture, recipe, threads=threads, statistics=statistics)
 
 
 def reading(recipe: Recipe, max_pixels: int | None = None) -> dict[str, Any]:
     """The keywords with which `images.read` reads a picture for this recipe, sizes checked before it is decoded."""
+    limit = MAX_PIXELS if max_pixels is None else max_pixels
     return {
         **({} if max_pixels is None else {"max_pixels": max_pixels}),
         "channels": recipe.channels,
+        "layout": recipe.layout,
         "background": recipe.background,
         "nan": recipe.nan,
+        "nodata": recipe.nodata,
+        "page": recipe.page,
+        "own_numbers": recipe.range == "raw",
         "resize": recipe.resize,
         "resize_filter": recipe.resize_filter,
-        "check": lambda height, width, channels: plan(recipe, (height, width), channels, max_pixels=max_pixels),
+        "check": lambda height, width, channels: plan(recipe, (height, width), channels, max_pixels=limit),
     }
 
 
@@ -107,23 +90,38 @@ def execute(
     threads: int | None = None,
     statistics: bool = True,
     panel: int = 0,
-    keep_maps: bool = False,
+    every_map: bool = False,
+    detail: Pair | None = None,
+    keep_maps: bool | Container[str] = False,
     indices: bool = False,
+    progress: RunProgress | None = None,
+    plane: int = 0,
 ) -> Result:
-    """Take a picture that has been read through a recipe.
+    """Apply a recipe to a picture that has been read.
 
     Parameters
     ----------
     picture : Picture
     recipe : Recipe
-    threads, statistics
-        As in `run`.
+    threads : int, optional
+        The cores by default, for large pictures; the result does not depend on it.
+    statistics : bool
+        Whether `Result.stages` have minimum, maximum, mean and active share.
     panel : int
-        Largest side of the maps kept for display; 0 keeps none.
-    keep_maps : bool
-        Keep every map whole in `Result.maps`.
+        Largest side of the maps kept for display; 0 keeps none. Where one is reduced to that, the maps at one place
+        of the picture are kept at full resolution too.
+    every_map : bool
+        Keep those of repeats that a comparison leaves out as well.
+    detail : (top, left), optional
+        The corner of that place; by default where the detect step is busiest.
+    keep_maps : bool or container of str
+        Keep every map, or those with these names, whole in `Result.maps`.
     indices : bool
         Keep the winners' positions of the last pooling step.
+    progress : RunProgress, optional
+        Is told of every row of the result.
+    plane : int
+        Which of a picture's channels this one is, or the first of these: stochastic pooling draws by it.
 
     Raises
     ------
@@ -134,57 +132,75 @@ def execute(
     """
     values = picture.values
     planes = values[None] if values.ndim == 2 else np.moveaxis(values, -1, 0)
-    placed = plan(recipe, (planes.shape[1], planes.shape[2]), len(planes), planes.dtype)
-    white, scale = _units(picture, recipe)
+    check_place(detail, (planes.shape[1], planes.shape[2]))
+    white, scale = units(picture, recipe)
+    placed = plan_for(plan(recipe, (planes.shape[1], planes.shape[2]), len(planes), planes.dtype), scale, plane)
     stages = [stage for one in placed for stage in one.stages]
     winners = None
     if indices:
         check_indices(recipe)
         winners = _winners(stages, len(planes))
 
-    def look(
-        shape: Pair, held: Values, rule: str, *, drawn: bool = True, before: MapStatistics | None = None
-    ) -> MapWatch:
+    names = map_names(recipe)
+    kept = keep_maps if not isinstance(keep_maps, bool) else names if keep_maps else ()
+
+    def observers(
+        name: str,
+        shape: Pair,
+        held: ValueRange,
+        *,
+        signed: bool = False,
+        drawn: bool = True,
+        before: MapStatistics | None = None,
+    ) -> MapObservers:
         whole = (len(planes), *shape)
-        return MapWatch(
+        return MapObservers(
             MapStatistics(whole, held, before) if statistics else None,
-            MapDisplay(whole, held, panel, rule) if panel and drawn else None,
-            MapCopy(whole, held) if keep_maps else None,
+            MapDisplay(whole, held, panel, signed) if panel and drawn else None,
+            MapCopy(whole, held) if name in kept else None,
         )
 
     size = (planes.shape[1], planes.shape[2])
-    rule = _display_rule(placed)
-    looks = [look(size, Values.of(planes.dtype), "mean")]
-    seen: list[MapWatch | None] = [looks[0]]
-    for one in placed:
-        kind = "largest" if isinstance(one.step, Conv2D) else rule
-        before = looks[-1].statistics if isinstance(one.step, ReLU) else None
-        looks.append(look(one.shape, one.values, kind, drawn=one.drawn, before=before))
-        seen += [*[None] * (len(one.stages) - 1), looks[-1]]
+    observed = [observers(names[0], size, input_values(recipe, planes.dtype))]
+    of_stages: list[MapObservers | None] = [observed[0]]
+    for name, one in zip(names[1:], placed, strict=True):
+        signed = isinstance(one.step, Conv2D)
+        before = observed[-1].statistics if isinstance(one.step, ReLU) else None
+        observed.append(
+            observers(name, one.shape, one.values, signed=signed, drawn=one.drawn or every_map, before=before)
+        )
+        of_stages += [*[None] * (len(one.stages) - 1), observed[-1]]
+
+    if progress is not None:
+        progress.rows = len(planes) * placed[-1].shape[0]
+        observed[-1] = of_stages[-1] = observed[-1]._replace(progress=progress)
 
     raw = np.empty((len(planes), *placed[-1].shape), placed[-1].values.dtype)
     count = _threads_worth(planes.size) if threads is None else thread_count(threads)
-    strips.run(planes, stages, raw, threads=count, watcher=Watch(seen))
+    strips.run(planes, stages, raw, threads=count, watcher=RunObservers(of_stages))
 
-    with np.errstate(over="ignore"):  # as in the output, which is float32
-        input_stage = Stage("input", "Input", "input", {}, size, (1, 1), (1.0, 1.0), *looks[0].found(scale))
-        made = tuple(_described(one, look, scale) for one, look in zip(placed, looks[1:], strict=True))
+    with np.errstate(over="ignore", invalid="ignore"):  # as in the output, which is float32
+        input_stage = StageResult("input", "Input", "input", {}, size, (1, 1), (1.0, 1.0), *observed[0].found(scale))
+        made = [input_stage, *(_described(one, seen, scale) for one, seen in zip(placed, observed[1:], strict=True))]
+        if any(stage.display is not None and stage.display.factor > 1 for stage in made):
+            made = with_detail(planes, placed, made, scale, detail)
     return Result(
         recipe=recipe,
         source=picture.source,
         channels=len(planes),
-        input=input_stage,
-        stages=made,
+        input=made[0],
+        stages=tuple(made[1:]),
         raw=_last(raw, values.ndim),
         scale=scale,
         white=white,
         depth=picture.depth,
         notes=picture.notes,
-        indices=None if winners is None else _last(winners, values.ndim),
+        leading=picture.leading,
+        indices=None if winners is None else _indices(winners, picture),
         raw_maps={
-            name: _last(look.copy.values, values.ndim)
-            for name, look in zip(map_names(recipe), looks, strict=True)
-            if look.copy is not None
+            name: _last(seen.copy.values, values.ndim)
+            for name, seen in zip(names, observed, strict=True)
+            if seen.copy is not None
         },
     )
 
@@ -213,7 +229,7 @@ def preview(path: str, recipe: Recipe, max_pixels: int | None = None) -> tuple[P
 
 
 class _SeenError(PoolcliError):
-    """Ends a reading that has shown its size."""
+    """Raised to end the reading of a picture once its size is known."""
 
     def __init__(self, *sizes: Pair) -> None:
         self.sizes = (sizes[0], sizes[1])
@@ -223,18 +239,19 @@ def _last(planes: np.ndarray[Any, Any], ndim: int) -> np.ndarray[Any, Any]:
     return planes[0] if ndim == 2 else np.ascontiguousarray(np.moveaxis(planes, 0, -1))
 
 
-def _units(picture: Picture, recipe: Recipe) -> tuple[float, float]:
+def _indices(winners: np.ndarray[Any, Any], picture: Picture) -> np.ndarray[Any, Any]:
+    if picture.leading is None:
+        return _last(winners, picture.values.ndim)
+    return winners.reshape(*picture.leading, *winners.shape[1:])
+
+
+def units(picture: Picture, recipe: Recipe) -> tuple[float, float]:
     """The raw value of white, and what raw values are multiplied by to be in the recipe's range."""
     full = 255.0 if recipe.range == "byte" else 1.0
     if picture.depth is None:
         return full, 1.0
     white = float((1 << picture.depth) - 1)
-    return white, full / white
-
-
-def _display_rule(placed: Sequence[Placed]) -> str:
-    kinds = [one.step.kind for one in placed if isinstance(one.step, Pool)]
-    return POOLS[kinds[-1]].display if kinds else "max"
+    return white, 1.0 if recipe.range == "raw" else full / white
 
 
 def check_indices(recipe: Recipe) -> None:
@@ -247,7 +264,19 @@ def check_indices(recipe: Recipe) -> None:
     kinds = [step.kind for step in recipe.stages if isinstance(step, Pool)]
     if not kinds or POOLS[kinds[-1]].winner is None:
         names = " or ".join(name for name, pool in POOLS.items() if pool.winner)
-        msg = f"indices of {kinds[-1] if kinds else 'no'} pooling: {names} expected"
+        msg = f"indices of {kinds[-1] if kinds else 'no'} pooling: use {names}, or leave indices out"
+        raise OptionError(msg)
+
+
+def check_pools(recipe: Recipe) -> None:
+    """Refuse a ladder of a recipe that does not pool.
+
+    Raises
+    ------
+    OptionError
+    """
+    if not any(isinstance(step, Pool) for step in recipe.stages):
+        msg = "ladder of a recipe without pooling: --pool KIND adds a pooling step"
         raise OptionError(msg)
 
 
@@ -260,10 +289,10 @@ def _winners(stages: list[strips.Stage], planes: int) -> Any:
     return winners
 
 
-def _described(one: Placed, look: MapWatch, scale: float) -> Stage:
-    return Stage(
+def _described(one: Placed, seen: MapObservers, scale: float) -> StageResult:
+    return StageResult(
         one.step.op, one.step.title, one.label, dict(one.parameters), one.shape, one.receptive_field, one.total_stride,
-        *look.found(scale),
+        *seen.found(scale),
     )  # fmt: skip
 
 
@@ -273,7 +302,5 @@ def _threads_worth(cells: int) -> int:
 
 
 def cores() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """How many processors this process may use: those of its affinity, as far as its container's quota goes."""
+    return available_cores()

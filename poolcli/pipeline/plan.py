@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,20 +10,27 @@ import numpy as np
 
 from poolcli.errors import SizeError
 from poolcli.ops import strips
-from poolcli.ops.condense import BinomialStage
-from poolcli.ops.values import Values
-from poolcli.pipeline.steps import Pool2D
+from poolcli.ops.pool_stage import BinomialStage, PoolStage
+from poolcli.ops.pools import POOLS
+from poolcli.ops.value_range import ValueRange
+from poolcli.ops.windows import AdaptiveAxis
+from poolcli.pipeline.steps import Pool, Pool2D
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from poolcli.ops.windows import Pair
+    from poolcli.ops.settings import Pair
+    from poolcli.ops.windows import Window
     from poolcli.pipeline.recipe import Recipe
     from poolcli.pipeline.steps import Step
 
 
+FOLLOWED = 1 << 12
+"""Values whose receptive field is followed back through adaptive windows: their sizes repeat."""
+
+
 class Placed(NamedTuple):
-    """A step on its map: the stages that do it, and what is known of the map it makes."""
+    """A step placed on its map: the stages that compute it, and the shape and values of the map after it."""
 
     step: Step
     label: str
@@ -38,7 +46,7 @@ class Placed(NamedTuple):
         return self.stages[-1].shape
 
     @property
-    def values(self) -> Values:
+    def values(self) -> ValueRange:
         """What that map holds."""
         return self.stages[-1].values
 
@@ -103,12 +111,33 @@ def plan(
     return placed
 
 
+def input_values(recipe: Recipe, dtype: np.dtype[Any]) -> ValueRange:
+    """What a picture of this type holds: with NaN for missing cells where the recipe leaves them out."""
+    return ValueRange.of(dtype)._replace(missing=recipe.leaves_out and dtype.kind == "f")
+
+
+def plan_for(placed: tuple[Placed, ...], unit: float, plane: int) -> tuple[Placed, ...]:
+    """The plan for planes from number `plane` on, whose results are multiplied by `unit`: for kinds that depend on it."""
+    kinds = [POOLS[one.step.kind] for one in placed if isinstance(one.step, Pool)]
+    if not any((kind.absolute and unit != 1) or (kind.draws and plane) for kind in kinds):
+        return placed
+
+    def told(stage: strips.Stage) -> strips.Stage:
+        if isinstance(stage, PoolStage):
+            stage = copy(stage)  # plans are kept for other pictures
+            stage.unit, stage.plane = unit, plane
+        return stage
+
+    return tuple(one._replace(stages=tuple(told(stage) for stage in one.stages)) for one in placed)
+
+
 @lru_cache(maxsize=64)
 def _placed(recipe: Recipe, shape: Pair, channels: int, dtype: np.dtype[Any]) -> tuple[Placed, ...]:
     """The plan; kept, since a picture is planned when its header is read and again when it is run, and many are alike."""
-    values = Values.of(dtype)
+    values = input_values(recipe, dtype)
     planes = strips.group_size(channels, shape[1], dtype.itemsize)
-    field, jump = (1, 1), (1.0, 1.0)
+    reaches: list[tuple[_Reach, _Reach]] = []
+    jump = (1.0, 1.0)
     placed: list[Placed] = []
     for step, label, drawn in expanded(recipe):
         try:
@@ -117,7 +146,11 @@ def _placed(recipe: Recipe, shape: Pair, channels: int, dtype: np.dtype[Any]) ->
             msg = f"{label}: {error}"
             raise SizeError(msg) from None
         for stage in stages:
-            field, jump = _grown(stage, field, jump)
+            if (reach := _reaches(stage)) is not None:
+                reaches.append(reach)
+                jump = jump[0] * reach[0].stride, jump[1] * reach[1].stride
+        rows, cols = stages[-1].shape
+        field = _field([one[0] for one in reaches], rows), _field([one[1] for one in reaches], cols)
         parameters = step.settings()
         if (window := getattr(stages[0], "window", None)) is not None:
             parameters |= {"window": (window.rows.size, window.cols.size), "pads": window.pads}
@@ -126,15 +159,61 @@ def _placed(recipe: Recipe, shape: Pair, channels: int, dtype: np.dtype[Any]) ->
     return tuple(placed)
 
 
-def _grown(stage: strips.Stage, field: Pair, jump: tuple[float, float]) -> tuple[Pair, tuple[float, float]]:
-    """Receptive field r += (extent - 1) * jump and jump *= stride, per axis (distill.pub/2019/computing-receptive-fields)."""
+class _Reach(NamedTuple):
+    """What one value of a map reads along an axis of the map before."""
+
+    extent: int
+    stride: float
+    before: int
+    length: int
+    """Cells of the map before."""
+    adaptive: AdaptiveAxis | None = None
+    first: bool = False
+    """Whether only the first cell of each window counts."""
+
+
+def _reaches(stage: strips.Stage) -> tuple[_Reach, _Reach] | None:
+    """Of rows and columns; None for a stage whose values depend on one value each."""
     if isinstance(stage, BinomialStage):
-        extents, strides = (3, 3), stage.stride
-    elif (window := getattr(stage, "window", None)) is not None:
-        extents = (window.rows.extent, window.cols.extent)
-        strides = (window.rows.stride, window.cols.stride)
-    else:
-        return field, jump
-    grown = tuple(round(r + (e - 1) * j) for r, e, j in zip(field, extents, jump, strict=True))
-    steps = tuple(j * s for j, s in zip(jump, strides, strict=True))
-    return (grown[0], grown[1]), (steps[0], steps[1])
+        return _Reach(3, stage.stride[0], 1, stage.size[0]), _Reach(3, stage.stride[1], 1, stage.size[1])
+    window: Window | None = getattr(stage, "window", None)
+    if window is None:
+        return None
+    first = isinstance(stage, PoolStage) and stage.kind.first
+    rows, cols = (
+        _Reach(
+            1 if first else axis.extent,
+            axis.stride,
+            axis.before,
+            axis.length,
+            axis if isinstance(axis, AdaptiveAxis) else None,
+            first,
+        )
+        for axis in (window.rows, window.cols)
+    )
+    return rows, cols
+
+
+def _field(reaches: Sequence[_Reach], out: int) -> int:
+    """How many cells of the first map one of `out` values of the last depends on, at most; not clipped at borders.
+
+    r += (extent - 1) * jump, jump *= stride (distill.pub/2019/computing-receptive-fields). Adaptive windows differ in
+    size and distance: there the first and last cell of each value are followed back through the maps, which does end
+    at the borders.
+    """
+    if all(one.adaptive is None for one in reaches):
+        field, jump = 1, 1
+        for one in reaches:
+            field, jump = field + (one.extent - 1) * jump, jump * int(one.stride)
+        return field
+    lo = np.arange(min(out, FOLLOWED), dtype=np.int64)
+    hi = lo.copy()  # the last cell
+    for one in reversed(reaches):
+        axis = one.adaptive
+        if axis is None:
+            lo, hi = lo * int(one.stride) - one.before, hi * int(one.stride) - one.before + one.extent - 1
+            lo, hi = np.maximum(lo, 0), np.minimum(hi, one.length - 1)
+        else:
+            last = hi * axis.length // axis.out if one.first else -(-(hi + 1) * axis.length // axis.out) - 1
+            lo, hi = lo * axis.length // axis.out, last
+    return int((hi - lo).max()) + 1

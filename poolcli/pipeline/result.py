@@ -1,4 +1,4 @@
-"""What a run leaves behind: the final map, and for every stage its shape, statistics and a view for display."""
+"""The result of a run: the final map, and for every stage its shape, statistics and display."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from poolcli.images.pixels import output_values as scaled
+import numpy as np
+
+from poolcli.images.quantize import output_values as scaled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from poolcli.pipeline.recipe import Recipe
@@ -47,8 +48,7 @@ class Display:
     factor : int
         1 when the map is shown value by value.
     rule : str
-        How a block became one cell: ``"mean"``, ``"max"``, ``"min"``, ``"subsample"`` (its first value) or ``"largest"``
-        (the value of largest magnitude).
+        How a block became one cell: ``"mean"``, or ``"magnitude"``, its mean magnitude with the sign of its sum.
     sample : ndarray of shape (n,), float32
         All values of every k-th row, a fixed choice that depends on the map's shape alone.
     """
@@ -59,9 +59,29 @@ class Display:
     sample: NDArray[np.float32] = field(repr=False)
 
 
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """A part of a map at full resolution, and the place in the input that it comes from.
+
+    Attributes
+    ----------
+    values : ndarray of shape (h, w) or (h, w, C), float32
+        In the units of `Result.output`.
+    top, left : float
+        Where its first cell begins, in pixels of the (resized) input. Halves come of windows of even size.
+    step : (int, int)
+        How many rows and columns of the input one cell stands for.
+    """
+
+    values: NDArray[np.float32] = field(repr=False)
+    top: float
+    left: float
+    step: tuple[int, int]
+
+
 @dataclass(frozen=True)
-class Stage:
-    """One map of a run: the input, or what a step of the recipe made of the map before it.
+class StageResult:
+    """One map of a run: the input, or the map after a step of the recipe.
 
     Attributes
     ----------
@@ -81,6 +101,8 @@ class Stage:
         How many input pixels lie between neighbouring values, rows and columns.
     statistics : Statistics or None
     display : Display or None
+    detail : Patch or None
+        The map at the place that a figure shows in full resolution.
     """
 
     name: str
@@ -92,6 +114,7 @@ class Stage:
     total_stride: tuple[float, float]
     statistics: Statistics | None = None
     display: Display | None = None
+    detail: Patch | None = None
 
     @property
     def min(self) -> float | None:
@@ -126,9 +149,9 @@ class Result:
         Name of the picture, fit for display (control characters escaped); ``"array"`` for an array.
     channels : int
         1 for gray.
-    input : Stage
+    input : StageResult
         The picture as the first step saw it.
-    stages : tuple of Stage
+    stages : tuple of StageResult
         One per step, in order.
     raw : ndarray of shape (H, W) or (H, W, C)
         The final map before scaling: integers where the arithmetic stayed exact.
@@ -142,6 +165,8 @@ class Result:
         What the reader of the picture should know: frames left out, bits lost.
     indices : ndarray of int64 or None
         Positions of the winners of the last pooling step, when asked for.
+    leading : tuple of int or None
+        The axes before (H, W) of an array of planes, which `raw` has as channels.
     raw_maps : dict of str to ndarray
         Every map before scaling, the input's first, (H, W) or (H, W, C), when asked for.
     """
@@ -149,22 +174,39 @@ class Result:
     recipe: Recipe
     source: str
     channels: int
-    input: Stage
-    stages: tuple[Stage, ...]
+    input: StageResult
+    stages: tuple[StageResult, ...]
     raw: NDArray[Any] = field(repr=False)
     scale: float
     white: float
     depth: int | None
     notes: tuple[str, ...] = ()
     indices: NDArray[np.int64] | None = field(default=None, repr=False)
+    leading: tuple[int, ...] | None = None
     raw_maps: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+
+    @property
+    def white_value(self) -> float:
+        """The output value that saved pixels show as white: 1 in the unit range, 255 in the byte range."""
+        return float(np.float32(self.white) * np.float32(self.scale))
+
+    @property
+    def in_color(self) -> bool:
+        """Whether the channels are red, green and blue; three planes of an array are not."""
+        return self.channels == 3 and self.leading is None
 
     @cached_property
     def output(self) -> NDArray[np.float32]:
-        """The final map as float32, shape (H, W) or (H, W, C), scaled once."""
-        return scaled(self.raw, self.scale)
+        """The final map as float32, shape (H, W), (H, W, C), or that of the input's planes, scaled once."""
+        return self.arranged(scaled(self.raw, self.scale))
 
     @cached_property
     def maps(self) -> Mapping[str, NDArray[np.float32]]:
         """Every map as float32, scaled once, when they were asked for."""
-        return {name: scaled(raw, self.scale) for name, raw in self.raw_maps.items()}
+        return {name: self.arranged(scaled(raw, self.scale)) for name, raw in self.raw_maps.items()}
+
+    def arranged(self, values: NDArray[Any]) -> NDArray[Any]:
+        """A map of shape (H, W) or (H, W, C) with its axes in the order of the input's: planes first where they were."""
+        if self.leading is None:
+            return values
+        return np.ascontiguousarray(np.moveaxis(values, -1, 0)).reshape(*self.leading, *values.shape[:2])

@@ -1,4 +1,4 @@
-"""A run as plain data: what JSON objects and reports say of it, and the bytes of its result with the recipe inside."""
+"""A run as plain data: the objects of JSON and reports, and the bytes of its result with the recipe inside."""
 
 from __future__ import annotations
 
@@ -10,19 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from poolcli import __version__
 from poolcli.errors import OptionError, OutputError
+from poolcli.images.modes import parse_color
 from poolcli.images.write import encode
 
 if TYPE_CHECKING:
-    from poolcli.images.pixels import Scale
+    from numpy.typing import NDArray
+
+    from poolcli.images.quantize import Scale
     from poolcli.images.read import Picture
     from poolcli.images.write import Format
     from poolcli.pipeline.recipe import Recipe
-    from poolcli.pipeline.result import Result, Stage
+    from poolcli.pipeline.result import Result, StageResult
 
 
 def carried_text(recipe: Recipe, source: str) -> str:
-    """What is written into a result: who made it, of what, and how to make it again; ASCII."""
-    return f'{{"poolcli": "{__version__}", "source": {json.dumps(source)}, "recipe": {_recipe_text(recipe)}}}'
+    """The text that a result carries: version, source name and recipe, in ASCII.
+
+    Of the source's path, the name alone: the same picture gives the same bytes by any path, and no folder is told.
+    """
+    return f'{{"poolcli": "{__version__}", "source": {json.dumps(os.path.basename(source))}, "recipe": {_recipe_text(recipe)}}}'
 
 
 @lru_cache(maxsize=8)
@@ -41,17 +47,28 @@ def encoded(
     OutputError
         The format cannot hold this map: its channels, its sides.
     """
+    raw = result.raw if raw is None else raw
     try:
         return encode(
-            fmt, result.raw if raw is None else raw, scale_factor=result.scale, white=result.white, depth=depth,
+            fmt, result.arranged(raw) if fmt.pillow is None else raw, scale_factor=result.scale, white=result.white, depth=depth,
             source_depth=result.depth, value_scale=scale, description=carried,
+            keep_numbers=_keeps_numbers(result.recipe, raw), missing=_missing_color(result.recipe),
         )  # fmt: skip
     except OptionError as error:  # a number of channels: wrong for this picture, not for every one
         raise OutputError(str(error)) from None
 
 
+def _keeps_numbers(recipe: Recipe, raw: NDArray[Any]) -> bool:
+    """Whether arrays hold a map of numbers in its own type: integers, and those that are float64 for want of a NaN."""
+    return recipe.range == "raw" and (raw.dtype.kind in "iu" or recipe.nodata is not None)
+
+
+def _missing_color(recipe: Recipe) -> tuple[int, int, int]:
+    return parse_color(recipe.background) if recipe.leaves_out else (0, 0, 0)
+
+
 def input_record(result: Result, picture: Picture) -> dict[str, Any]:
-    """The picture as it was found, and as the first step saw it."""
+    """The picture as the file has it, and as the first step reads it."""
     return {
         "source": picture.source,
         "format": picture.format,
@@ -64,7 +81,7 @@ def input_record(result: Result, picture: Picture) -> dict[str, Any]:
     }
 
 
-def map_record(stage: Stage) -> dict[str, Any]:
+def map_record(stage: StageResult) -> dict[str, Any]:
     """Shape and statistics of a map; numbers that JSON does not have are None."""
     numbers = {"min": stage.min, "max": stage.max, "mean": stage.mean, "active": stage.active}
     return {"shape": list(stage.shape), **{key: finite(value) for key, value in numbers.items()}}

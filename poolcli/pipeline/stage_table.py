@@ -1,18 +1,20 @@
-"""What a run tells: the table of stages for people, one JSON object for programs."""
+"""The report of a run: a table of stages, and a JSON object for programs."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from poolcli import __version__
 from poolcli.ops.kernels import weights_of
-from poolcli.pipeline.record import input_record, map_record, plain_name
+from poolcli.pipeline.serialize import input_record, map_record, plain_name
 
 if TYPE_CHECKING:
+    from poolcli.images.quantize import Scale
     from poolcli.images.read import Picture
-    from poolcli.pipeline.result import Result, Stage
+    from poolcli.pipeline.result import Result, StageResult
 
-HEADER = ("step", "shape", "min", "max", "mean", "above 0", "sees", "every")
+HEADER = ("stage", "shape", "min", "max", "mean", "above 0", "receptive field", "step")
 
 
 def stage_rows(result: Result) -> list[list[str]]:
@@ -27,7 +29,7 @@ def stage_rows(result: Result) -> list[list[str]]:
         rows.append(
             [
                 name,
-                f"{stage.shape[0]}x{stage.shape[1]}",
+                "x".join(str(side) for side in (*stage.shape, *([result.channels] if result.channels > 1 else []))),
                 *(number(value) for value in (stage.min, stage.max, stage.mean)),
                 "" if stage.active is None else f"{100 * stage.active:.0f} %",
                 "{}x{}".format(*stage.receptive_field),
@@ -37,7 +39,7 @@ def stage_rows(result: Result) -> list[list[str]]:
     return rows
 
 
-def kernel_words(stage: Stage) -> str:
+def kernel_words(stage: StageResult) -> str:
     """A kernel's name, or its size."""
     kernel = stage.parameters["kernel"]
     if isinstance(kernel, str):
@@ -45,20 +47,35 @@ def kernel_words(stage: Stage) -> str:
     return "{}x{}".format(*weights_of(kernel).shape)
 
 
-def clipped(result: Result) -> list[str]:
-    """A line about values that the saved picture cannot tell apart, if there are any."""
+def beyond_scale(result: Result, scale: Scale) -> list[str]:
+    """Lines about values outside the picture's scale, which are saved as black or white; empty if there are none."""
     last = result.stages[-1]
-    white = result.white * result.scale
-    if last.max is None or last.max <= 1.001 * white:  # a rounding is no clipping
+    if last.min is None or last.max is None or scale == "stretch":
         return []
-    top, shown = number(last.max), f"{white:g}"
-    return [
-        f"values above {shown}, up to {top}, are saved as white; --scale stretch or --scale 0,{top} keeps them apart"
-    ]
+    if result.recipe.leaves_out and math.isnan(last.min):
+        return []  # all cells are missing
+    if not math.isfinite(last.min) or not math.isfinite(last.max):
+        return ["some values are not finite (NaN or infinity): the picture shows them as black or white"]
+    low, high = (0.0, result.white * result.scale) if scale == "clip" else scale
+    slack = 0.001 * (high - low)  # ignores rounding errors
+    bottom, top = number(last.min), number(last.max)
+    lines = []
+    if last.min < low - slack:
+        lines.append(f"values below {low:g}, down to {bottom}, are saved as black")
+    if last.max > high + slack:
+        lines.append(f"values above {high:g}, up to {top}, are saved as white")
+    if lines:
+        lines[-1] += f"; to keep them apart, use --scale stretch or --scale {_wider(last, low, high)}"
+    return lines
+
+
+def _wider(last: StageResult, low: float, high: float) -> str:
+    """The range LO,HI that covers the scale and all values."""
+    return f"{min(low, last.min or 0.0):.6g},{max(high, last.max or 0.0):.6g}"
 
 
 def number(value: float | None) -> str:
-    """Five significant places at the most, no minus sign on zero."""
+    """A value with three decimals; one from 100 on, four digits from a million on; no minus sign on zero."""
     if value is None:
         return ""
     digits = 3 if abs(value) < 100 else 1

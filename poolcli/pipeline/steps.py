@@ -1,4 +1,4 @@
-"""STEPS: what a recipe can be made of. A step is frozen settings; placed on a map it becomes stages of `ops`."""
+"""STEPS: the operations that a recipe can have. A step holds settings and makes stages of `ops` for a map of known size."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from poolcli.errors import OptionError, suggestion
+from poolcli.ops.borders import padding_mode_named
 from poolcli.ops.convolution import ReluStage, convolution
 from poolcli.ops.kernels import weights_of
-from poolcli.ops.kinds import PARAMETERS, POOLS, parameter_of, pool_named
 from poolcli.ops.pooling import pooling
-from poolcli.ops.windows import is_whole
-from poolcli.pipeline.forms import Rows, kernel_value, output_size_pair, padding_value, size_pair
+from poolcli.ops.pools import PARAMETERS, POOLS, parameters_of, pool_named
+from poolcli.ops.settings import flag, whole
+from poolcli.pipeline.parsing import Rows, kernel_value, output_size_pair, padding_value, size_pair
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from poolcli.ops.condense import Pooling
+    from poolcli.ops.pool_stage import Pooling
+    from poolcli.ops.settings import Padding, Pair
     from poolcli.ops.strips import Stage
-    from poolcli.ops.values import Values
-    from poolcli.ops.windows import Padding, Pair
+    from poolcli.ops.value_range import ValueRange
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,14 +34,14 @@ class Step(ABC):
     @property
     @abstractmethod
     def title(self) -> str:
-        """What figures and tables call the map it makes."""
+        """The name of its map in figures and tables."""
 
     @abstractmethod
-    def place(self, shape: Pair, values: Values, planes: int) -> Sequence[Stage]:
-        """The stages that do it to a map of `shape`; SizeError where it does not fit."""
+    def place(self, shape: Pair, values: ValueRange, planes: int) -> Sequence[Stage]:
+        """The stages that apply the step to a map of `shape`; SizeError if it does not fit."""
 
     def settings(self) -> dict[str, Any]:
-        """The settings as a recipe file has them, without the op; what is not set is left out."""
+        """The settings as a recipe file has them, without the op; settings that are None are left out."""
         return {name: _plain(value) for name, value in vars(self).items() if value is not None}
 
 
@@ -60,19 +61,28 @@ class Conv2D(Step):
     stride: Pair = (1, 1)
     padding: Padding = "same"
     dilation: Pair = (1, 1)
+    padding_mode: str = "zeros"
 
     def __post_init__(self) -> None:
         _set(self, "kernel", kernel_value(self.kernel))
         _set(self, "stride", size_pair("conv stride", self.stride))
         _set(self, "padding", padding_value("conv padding", self.padding))
         _set(self, "dilation", size_pair("conv dilation", self.dilation))
+        _set(self, "padding_mode", padding_mode_named("conv padding mode", self.padding_mode))
+
+    def settings(self) -> dict[str, Any]:
+        plain = super().settings()
+        if self.padding_mode == "zeros":
+            del plain["padding_mode"]  # the default is left out: recipes from before this setting keep their hash
+        return plain
 
     @property
     def title(self) -> str:
         return "Filter"
 
-    def place(self, shape: Pair, values: Values, planes: int) -> Sequence[Stage]:
-        return convolution(self.kernel, self.stride, self.padding, self.dilation).stages(shape, values, planes)
+    def place(self, shape: Pair, values: ValueRange, planes: int) -> Sequence[Stage]:
+        step = convolution(self.kernel, self.stride, self.padding, self.dilation, self.padding_mode)
+        return step.stages(shape, values, planes)
 
     @property
     def shape(self) -> Pair:
@@ -91,25 +101,24 @@ class ReLU(Step):
     def title(self) -> str:
         return "Detect (ReLU)"
 
-    def place(self, shape: Pair, values: Values, planes: int) -> Sequence[Stage]:
+    def place(self, shape: Pair, values: ValueRange, planes: int) -> Sequence[Stage]:
         return (ReluStage(shape, values, planes),)
 
 
-@dataclass(frozen=True, eq=False, repr=False)  # the steps made of it have their own
+@dataclass(frozen=True, eq=False, repr=False)  # its subclasses define their own
 class Pool(Step):
-    """What the three pooling steps share: the kind and its parameter, by name, where one is given."""
+    """Base of the three pooling steps: the kind, and those of its parameters that are given, by name."""
 
     kind: str = "max"
     parameters: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         _set(self, "kind", pool_named(self.kind)[0])
-        given = {
-            name: math.inf if str(value) == "inf" else value for name, value in self.parameters
-        }  # as files have it
-        parameter_of(self.kind, given)
-        _set(self, "parameters", tuple((name, float(value)) for name, value in given.items()))
-        self.checked()  # a wrong setting is found when the recipe is made, not when a picture comes
+        # Files write infinity as a word.
+        given = {name: math.inf if str(value) == "inf" else value for name, value in self.parameters}
+        values = parameters_of(self.kind, given)
+        _set(self, "parameters", tuple((name, value) for name, value in values.items() if given.get(name) is not None))
+        self.checked()  # so that a wrong setting is refused when the recipe is made
 
     def settings(self) -> dict[str, Any]:
         plain = super().settings()
@@ -118,14 +127,14 @@ class Pool(Step):
 
     @property
     def named(self) -> dict[str, Any]:
-        """The parameter by its name, as keywords."""
+        """The given parameters, as keywords."""
         return dict(self.parameters)
 
     @abstractmethod
     def checked(self) -> Pooling:
         """The settings as `ops` takes them."""
 
-    def place(self, shape: Pair, values: Values, planes: int) -> Sequence[Stage]:
+    def place(self, shape: Pair, values: ValueRange, planes: int) -> Sequence[Stage]:
         return self.checked().stages(shape, values, planes)
 
     @property
@@ -160,11 +169,8 @@ class Pool2D(Pool):
         _set(self, "dilation", size_pair("dilation", self.dilation))
         _set(self, "repeat", whole("repeat", self.repeat))
         for name in ("ceil", "count_include_pad"):
-            flag(name, getattr(self, name))
+            _set(self, name, flag(name.replace("_", " "), getattr(self, name)))
         super().__post_init__()
-        if self.count_include_pad and self.kind != "average":
-            msg = f"count include pad with kind {self.kind!r}: it belongs to average"
-            raise OptionError(msg)
 
     def checked(self) -> Pooling:
         return pooling(
@@ -221,7 +227,7 @@ def step_from(mapping: Any) -> Step:
         An unknown op or key, or a setting that is wrong.
     """
     if not isinstance(mapping, dict) or not isinstance(mapping.get("op"), str):
-        msg = f"stage {mapping!r}: a table with an op expected, one of {', '.join(STEPS)}"
+        msg = f"stage {mapping!r}: write a table with an op, one of {', '.join(STEPS)}"
         raise OptionError(msg)
     settings = dict(mapping)
     op = settings.pop("op")
@@ -234,13 +240,13 @@ def step_from(mapping: Any) -> Step:
     if pools:
         settings["parameters"] = tuple((name, settings.pop(name)) for name in PARAMETERS if name in settings)
     if op == "conv2d" and "kernel" not in settings:
-        msg = "conv2d without a kernel: a name or rows of numbers expected"
+        msg = "conv2d without a kernel: add a kernel, a name or rows of numbers"
         raise OptionError(msg)
     return STEPS[op](**{key: _tuples(value) for key, value in settings.items()})
 
 
 def check_keys(mapping: Mapping[str, Any], known: Sequence[str]) -> None:
-    """Refuse a key that is not known, with the nearest one that is.
+    """Refuse an unknown key and suggest the most similar known one.
 
     Raises
     ------
@@ -252,35 +258,9 @@ def check_keys(mapping: Mapping[str, Any], known: Sequence[str]) -> None:
             raise OptionError(msg)
 
 
-def whole(name: str, value: Any, minimum: int = 1) -> int:
-    """A whole number of at least `minimum`.
-
-    Raises
-    ------
-    OptionError
-    """
-    if not is_whole(value) or value < minimum:
-        msg = f"{name} {value!r}: a whole number of at least {minimum} expected"
-        raise OptionError(msg)
-    return int(value)
-
-
-def flag(name: str, value: Any) -> bool:
-    """True or false.
-
-    Raises
-    ------
-    OptionError
-    """
-    if not isinstance(value, bool):
-        msg = f"{name} {value!r}: true or false expected"
-        raise OptionError(msg)
-    return value
-
-
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
 
 
 def _set(step: Step, name: str, value: Any) -> None:
-    object.__setattr__(step, name, value)  # the one way to normalise a field of a frozen dataclass
+    object.__setattr__(step, name, value)  # needed because the dataclass is frozen

@@ -1,4 +1,4 @@
-"""The journal: whatever is left of it, nothing counts as done that is not, and what is ours stays ours."""
+"""The journal: whatever is left of it, only finished results count as done, and files of poolcli stay known as such."""
 
 import errno
 import json
@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolcli.batch import journal as module
-from poolcli.batch.batch import check_recipe, decide
+from poolcli.batch.batch import check_recipe, next_task
 from poolcli.batch.journal import Journal, read, sweep
-from poolcli.batch.known import Known, Making, line_of
+from poolcli.batch.journal_state import JournalState, ResultKey, to_line
 from poolcli.batch.plan import Item, Source, stamp_of
-from poolcli.batch.work import Settings
+from poolcli.batch.worker import WorkOptions
 from poolcli.errors import OptionError, OutputError
 from poolcli.pipeline.options import recipe
 
-MAKING = Making("abc", 1, "clip auto")
+MAKING = ResultKey("abc", 1, "clip auto")
 HEADER = {"journal": 1, "poolcli": "0", "hash": "abc", "recipe": {}, "pixels": "clip auto"}
 
 
@@ -37,7 +37,7 @@ def full(tmp_path):
     """A folder whose journal has a header, two results and a report."""
     with Journal(str(tmp_path)) as one:
         for entry in (HEADER, record("a.png"), record("caf\udce9\n.png"), {"ours": "/report.csv"}):
-            one.add(line_of(entry))
+            one.add(to_line(entry))
     return tmp_path
 
 
@@ -46,7 +46,7 @@ def test_what_was_added_is_known_again(full):
         for known in (again.known, read(str(full))):
             assert known.header == HEADER
             assert list(known.entries) == ["a.png", "caf\udce9\n.png"]
-            assert known.entries["a.png"].making == MAKING
+            assert known.entries["a.png"].key == MAKING
             assert known.entries["a.png"].done
             assert known.ours == {
                 "a.png", "a.png.figure", "caf\udce9\n.png", "caf\udce9\n.png.figure", "/report.csv"
@@ -59,20 +59,20 @@ def test_lines_whose_sense_the_caller_knows_are_not_read(full, monkeypatch):
     """They are found again by their place, before and after others, and the files are ours at once."""
     last = record("new.png", source="/in/second")
     with Journal(str(full)) as one:
-        one.begin(["new.png", "new.png.figure", "lost.png"])
+        one.note_started(["new.png", "new.png.figure", "lost.png"])
         for name in ("new.png", "new.png.figure", "lost.png"):
             (full / name).touch()
         with monkeypatch.context() as patch:
             patch.setattr(module.json, "loads", None)
-            one.add(line_of(record("new.png")), "new.png", ["new.png", "new.png.figure"])
-            one.add(line_of(record("failed.png", "failed")), "failed.png")
-        one.add(line_of(record("b.png")))
-        one.add(line_of(last), "new.png", ["new.png", "new.png.figure"])
+            one.add(to_line(record("new.png")), "new.png", ["new.png", "new.png.figure"])
+            one.add(to_line(record("failed.png", "failed")), "failed.png")
+        one.add(to_line(record("b.png")))
+        one.add(to_line(last), "new.png", ["new.png", "new.png.figure"])
         assert one.record("new.png") == last
         assert one.record("failed.png")["status"] == "failed"
         assert one.record("b.png") == record("b.png")
         assert {"new.png", "new.png.figure", "b.png"} <= one.known.ours
-        one.settle()
+        one.forget_started()
     again = read(str(full))
     assert {"new.png", "new.png.figure", "b.png", "lost.png"} <= again.ours
     assert again.entries["new.png"].source == "/in/second"
@@ -88,30 +88,30 @@ def test_it_is_lines_of_ascii(full):
 
 def test_the_last_line_about_a_result_holds(full):
     with Journal(str(full)) as one:
-        one.add(line_of(record("a.png", "failed", error="no")))
+        one.add(to_line(record("a.png", "failed", error="no")))
         assert not one.known.entries["a.png"].done
         assert one.record("a.png")["error"] == "no"
     known = read(str(full))
     assert not known.entries["a.png"].done
     assert "a.png" in known.ours, "it was made here once"
     with Journal(str(full)) as one:
-        one.add(line_of(record("a.png", bytes=99)))
+        one.add(to_line(record("a.png", bytes=99)))
     assert read(str(full)).entries["a.png"].bytes == 99
 
 
 def test_a_last_line_torn_at_any_byte_is_cut_off(full):
     path = journal(full)
     data = path.read_bytes()
-    last = line_of(record("torn.png"))
+    last = to_line(record("torn.png"))
     for length in range(len(last)):
         path.write_bytes(data + last[:length])
         assert "torn.png" not in read(str(full)).entries
         assert path.stat().st_size == len(data) + length, "who only looks changes nothing"
         with Journal(str(full)) as one:
             assert "torn.png" not in one.known.entries
-            one.add(line_of(record("next.png")))
+            one.add(to_line(record("next.png")))
             assert one.record("next.png") == record("next.png")
-        assert path.read_bytes() == data + line_of(record("next.png"))
+        assert path.read_bytes() == data + to_line(record("next.png"))
     path.write_bytes(data + last)
     assert read(str(full)).entries["torn.png"].done
 
@@ -131,7 +131,7 @@ def test_a_spoilt_line_costs_no_other(full, line):
     with Journal(str(full)) as one:
         assert one.record("a.png") == record("a.png")
         assert {"a.png", "caf\udce9\n.png"} <= set(one.known.entries)
-        one.add(line_of(record("next.png")))
+        one.add(to_line(record("next.png")))
     with Journal(str(full)) as one:
         assert one.record("next.png") == record("next.png")
 
@@ -139,7 +139,7 @@ def test_a_spoilt_line_costs_no_other(full, line):
 @pytest.mark.parametrize("version", [0, 2, "1", None, [1]])
 def test_a_journal_of_another_form_is_refused_and_left_alone(tmp_path, version):
     (tmp_path / OWN).mkdir()
-    data = line_of({**HEADER, "journal": version}) + line_of(record("a.png"))
+    data = to_line({**HEADER, "journal": version}) + to_line(record("a.png"))
     journal(tmp_path).write_bytes(data)
     for look in (read, Journal):
         with pytest.raises(OptionError, match="its journal has the form"):
@@ -167,24 +167,24 @@ def case(tmp_path_factory):
     folder = tmp_path_factory.mktemp("case")
     for name, size in (("a.pgm", 10), ("a.png", 7), ("a.figure.png", 8)):
         (folder / name).write_bytes(bytes(size))
-    settings = Settings(recipe())
+    settings = WorkOptions(recipe())
     stamp = stamp_of(str(folder / "a.pgm"))
     line = {
         "result": "a.png", "source": str(folder / "a.pgm"), "size": stamp.size, "mtime_ns": stamp.mtime_ns,
-        **settings.making._asdict(), "bytes": 7, "figure": "a.figure.png", "figure_bytes": 8, "status": "done",
+        **settings.key._asdict(), "bytes": 7, "figure": "a.figure.png", "figure_bytes": 8, "status": "done",
     }  # fmt: skip
     return folder, Item(Source(str(folder / "a.pgm"), "a.pgm", stamp), "a.png", "a.figure.png"), settings, line
 
 
 def decision(case, known, **options):
     folder, item, settings, _ = case
-    return decide(item, known, str(folder), settings, **options)
+    return next_task(item, known, str(folder), settings, **options)
 
 
 def known_of(*records):
-    known = Known()
+    known = JournalState()
     for entry in records:
-        known.learn(entry, 0)
+        known.add_record(entry, 0)
     return known
 
 
@@ -210,7 +210,7 @@ def test_a_line_that_differs_in_anything_means_redone(case, other):
 
 
 def test_what_is_not_ours_is_not_replaced_without_force(case):
-    for known in (Known(), known_of({**case[3], "status": "failed"})):
+    for known in (JournalState(), known_of({**case[3], "status": "failed"})):
         task, refusal = decision(case, known)
         assert task is None
         assert "exists already" in refusal
@@ -234,6 +234,7 @@ def test_a_result_of_another_picture_that_is_still_there_is_refused(case, tmp_pa
 
 
 @given(st.lists(LINE, max_size=5), st.integers(0, 5), st.booleans())
+@pytest.mark.promise("C4")
 def test_any_bytes_are_read_and_never_mean_done(case, tmp_path_factory, found, place, torn):
     """Nothing that is not the right line makes the finished result count; the right one, whole, always does."""
     folder, _, settings, right = case
@@ -253,38 +254,39 @@ def test_any_bytes_are_read_and_never_mean_done(case, tmp_path_factory, found, p
         check_recipe(known, settings)
     assert decision(case, known) != (None, "")
     with Journal(str(folder)) as one:
-        one.add(line_of(right))
+        one.add(to_line(right))
     assert decision(case, read(str(folder))) == (None, "")
 
 
 @given(st.lists(st.binary(min_size=1, max_size=20).filter(lambda raw: not set(raw) & {0, 47}), unique=True, max_size=8))
+@pytest.mark.promise("C3")
 def test_any_names_come_back_bytewise(tmp_path_factory, raw):
     folder = str(tmp_path_factory.mktemp("any"))
     names = [os.fsdecode(name) for name in raw]
     with Journal(folder) as one:
-        one.begin(names[::2])
+        one.note_started(names[::2])
         for name in names[1::2]:
-            one.add(line_of(record(name, figure=None)))
+            one.add(to_line(record(name, figure=None)))
     assert read(folder).ours == set(names)
 
 
 def test_another_recipe_is_refused_and_the_difference_is_told():
-    old, new = Settings(recipe(pool="max", size=2)), Settings(recipe(pool="max", size=3))
-    known = Known()
-    known.learn({"journal": 1, "hash": old.making.recipe, "recipe": old.recipe.to_dict(), "pixels": "clip auto"}, 0)
+    old, new = WorkOptions(recipe(pool="max", size=2)), WorkOptions(recipe(pool="max", size=3))
+    known = JournalState()
+    known.add_record({"journal": 1, "hash": old.key.recipe, "recipe": old.recipe.to_dict(), "pixels": "clip auto"}, 0)
     check_recipe(known, old)
     check_recipe(known, new, force=True)
     with pytest.raises(OptionError, match=r"another recipe: .*size 2x2, now 3x3;"):
         check_recipe(known, new)
     with pytest.raises(OptionError, match=r"another recipe: pixels clip auto, now clip 16;"):
-        check_recipe(known, Settings(old.recipe, depth=16))
+        check_recipe(known, WorkOptions(old.recipe, depth=16))
 
 
 def test_the_journal_is_written_anew_when_most_of_it_is_outdated(full, monkeypatch):
     monkeypatch.setattr(module, "LEAST_OUTDATED", 5)
     with Journal(str(full)) as one:
         for turn in range(20):
-            one.add(line_of(record("b.png", "done" if turn == 7 else "failed", figure="b.figure.png", turn=turn)))
+            one.add(to_line(record("b.png", "done" if turn == 7 else "failed", figure="b.figure.png", turn=turn)))
     with journal(full).open("ab") as file:
         file.write(b"garbage\n")
     long = journal(full).stat().st_size
@@ -293,7 +295,7 @@ def test_the_journal_is_written_anew_when_most_of_it_is_outdated(full, monkeypat
         assert journal(full).stat().st_size < long / 3
         assert one.record("b.png")["turn"] == 19
         assert one.record("a.png") == record("a.png")
-        one.add(line_of(record("c.png")))
+        one.add(to_line(record("c.png")))
         assert one.record("c.png") == record("c.png")
         after = read(str(full))
         assert after.header == before.header
@@ -307,51 +309,51 @@ def test_the_journal_is_written_anew_when_most_of_it_is_outdated(full, monkeypat
 
 def test_what_a_killed_run_has_begun_is_ours_until_the_next_orderly_end(tmp_path):
     with Journal(str(tmp_path)) as killed:
-        killed.begin(["a.png", "a.figure.png"])
-        killed.begin(["b\udce9\n.png"])
+        killed.note_started(["a.png", "a.figure.png"])
+        killed.note_started(["b\udce9\n.png"])
     assert read(str(tmp_path)).ours == {"a.png", "a.figure.png", "b\udce9\n.png"}
     with Journal(str(tmp_path)) as again:
         assert again.known.ours == {"a.png", "a.figure.png", "b\udce9\n.png"}
-        again.settle()
+        again.forget_started()
     assert read(str(tmp_path)).ours == set(), "no file of these names came to be"
 
 
 def test_files_that_were_made_but_not_noted_stay_ours(tmp_path):
     """A worker that died between result and figure, a disk that was full in between: the next run must go on there."""
     with Journal(str(tmp_path)) as one:
-        one.begin(["x.png", "x.figure.png", "sub/y.png", "z.png"])
+        one.note_started(["x.png", "x.figure.png", "sub/y.png", "z.png"])
         (tmp_path / "sub").mkdir()
         for name in ("x.png", "sub/y.png", "z.png"):
             (tmp_path / name).write_bytes(b"made")
-        one.add(line_of(record("z.png", figure=None)))
-        one.settle()
+        one.add(to_line(record("z.png", figure=None)))
+        one.forget_started()
     assert read(str(tmp_path)).ours == {"x.png", "sub/y.png", "z.png"}
     size = journal(tmp_path).stat().st_size
     with Journal(str(tmp_path)) as again:
-        again.begin(["x.png"])
-        again.settle()
+        again.note_started(["x.png"])
+        again.forget_started()
     assert journal(tmp_path).stat().st_size == size, "said once"
 
 
 def test_what_an_earlier_run_has_begun_outlives_a_run_over_other_pictures(tmp_path):
     with Journal(str(tmp_path)) as killed:
-        killed.begin(["x.png"])
+        killed.note_started(["x.png"])
         (tmp_path / "x.png").write_bytes(b"made")
     with Journal(str(tmp_path)) as other:
-        other.begin(["y.png"])
-        other.add(line_of(record("y.png")))
-        other.settle()
+        other.note_started(["y.png"])
+        other.add(to_line(record("y.png")))
+        other.forget_started()
     assert "x.png" in read(str(tmp_path)).ours
 
 
 def test_a_torn_name_of_what_has_begun_spoils_no_other(tmp_path):
     with Journal(str(tmp_path)) as killed:
-        killed.begin(["whole.png"])
+        killed.note_started(["whole.png"])
     with open(tmp_path / OWN / "begun", "ab") as file:
         file.write(b"to")
     assert read(str(tmp_path)).ours == {"whole.png"}
     with Journal(str(tmp_path)) as killed:
-        killed.begin(["next.png"])
+        killed.note_started(["next.png"])
     assert read(str(tmp_path)).ours == {"whole.png", "next.png"}
 
 
@@ -378,12 +380,12 @@ def test_a_line_for_which_there_is_no_room_leaves_nothing(full, room):
     with Journal(str(full)) as one:
         one._file = Full(one._file, room)
         with pytest.raises(OutputError, match="No space left") as caught:
-            one.add(line_of(record("b.png")))
+            one.add(to_line(record("b.png")))
         assert caught.value.errno == errno.ENOSPC
         assert "b.png" not in one.known.entries
         assert journal(full).read_bytes() == before
         one._file.room = 10_000
-        one.add(line_of(record("c.png")))
+        one.add(to_line(record("c.png")))
         assert one.record("c.png") == record("c.png")
 
 
@@ -393,25 +395,25 @@ def test_a_name_for_which_there_is_no_room_leaves_nothing(tmp_path, room):
         begun = one._begun
         one._begun = Full(begun, room)
         with pytest.raises(OutputError, match="No space left"):
-            one.begin(["first.png"])
+            one.note_started(["first.png"])
         one._begun = begun
-        one.begin(["second.png"])
+        one.note_started(["second.png"])
     assert read(str(tmp_path)).ours == {"second.png"}
 
 
 @pytest.mark.parametrize("room", [0, 5])
 def test_an_end_for_which_there_is_no_room_forgets_nothing(tmp_path, room):
     with Journal(str(tmp_path)) as one:
-        one.begin(["x.png"])
+        one.note_started(["x.png"])
         (tmp_path / "x.png").write_bytes(b"made")
         one._file = Full(one._file, room)
-        one.settle()
+        one.forget_started()
     assert "x.png" in read(str(tmp_path)).ours
 
 
 def test_a_second_one_is_refused_at_once(full):
     with Journal(str(full)):
-        with pytest.raises(OptionError, match="another run is at work on this folder"):
+        with pytest.raises(OutputError, match="in use by another run: process"):
             Journal(str(full))
         assert read(str(full)).entries, "looking is free"
     with Journal(str(full)):
@@ -419,7 +421,7 @@ def test_a_second_one_is_refused_at_once(full):
 
 
 def test_the_lock_ends_with_its_process_and_is_not_inherited(full):
-    """A program that the owner has started, and that outlives it, holds nothing."""
+    """A program that the owner of the lock has started, and that outlives it, does not hold the lock."""
     code = (
         "import os, subprocess, sys; from poolcli.batch.journal import Journal; held = Journal(sys.argv[1]);"
         "print(subprocess.Popen(['sleep', '9'], close_fds=False, stdout=2, stderr=2).pid, flush=True);"

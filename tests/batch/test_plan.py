@@ -1,4 +1,4 @@
-"""The plan: which files, under which names, and what is refused before anything is written."""
+"""The plan of a batch: its files and their names, and what is refused before anything is written."""
 
 import os
 import unicodedata
@@ -6,8 +6,10 @@ import unicodedata
 import pytest
 from batches import fill, pgm
 
-from poolcli.batch.names import DEFAULT, Template
-from poolcli.batch.plan import Source, assign, find, stamp_of
+from poolcli.batch.made_here import MadeHere
+from poolcli.batch.names import assign
+from poolcli.batch.plan import Source, find, stamp_of
+from poolcli.batch.templates import DEFAULT, Template
 from poolcli.errors import OptionError
 
 
@@ -73,8 +75,64 @@ def test_a_folder_and_one_inside_it_have_each_file_once(here):
     assert names(find(["in", "in/sub"], "out", recursive=True)) == ["B.PNG", "a.pgm", "sub/c.jpg", "sub/deep/d.pgm"]
 
 
+@pytest.mark.parametrize(
+    ("exclude", "expected"),
+    [
+        (["sub"], ["B.PNG", "a.pgm"]),
+        (["deep"], ["B.PNG", "a.pgm", "sub/c.jpg"]),
+        (["deep/"], ["B.PNG", "a.pgm", "sub/c.jpg"]),
+        (["/deep"], ["B.PNG", "a.pgm", "sub/c.jpg", "sub/deep/d.pgm"]),
+        (["**/deep/**"], ["B.PNG", "a.pgm", "sub/c.jpg"]),
+        (["sub/deep"], ["B.PNG", "a.pgm", "sub/c.jpg"]),
+        (["sub/**/d.*"], ["B.PNG", "a.pgm", "sub/c.jpg"]),
+        (["sub/**/c.*"], ["B.PNG", "a.pgm", "sub/deep/d.pgm"]),
+        (["*", "!*.pgm", "!sub", "!deep"], ["a.pgm", "sub/deep/d.pgm"]),
+        (["[!a].*"], ["a.pgm"]),
+    ],
+)
+def test_excluded_folders_as_git_ignores_them(here, exclude, expected):
+    assert names(find(["in"], "out", recursive=True, exclude=exclude)) == expected
+
+
+@pytest.mark.parametrize(
+    ("include", "expected"),
+    [
+        (["**/*.png"], ["B.PNG"]),
+        (["**/*.pgm"], ["a.pgm", "sub/deep/d.pgm"]),
+        (["/*.pgm"], ["a.pgm"]),
+        (["deep"], ["sub/deep/d.pgm"]),
+        (["sub/"], ["sub/c.jpg", "sub/deep/d.pgm"]),
+        (["*.pgm", "!deep/", "!d.*"], ["a.pgm"]),
+    ],
+)
+def test_included_at_any_depth(here, include, expected):
+    assert names(find(["in"], "out", recursive=True, include=include)) == expected
+
+
+def test_an_excluded_folder_is_never_opened(here, monkeypatch):
+    opened = []
+    scan = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: opened.append(path) or scan(path))
+    found = find(["in"], "out", recursive=True, exclude=["deep"])
+    assert "in/sub/deep" not in opened
+    assert found.left_out["excluded folders"] == 1
+    assert found.problems == []
+
+
+def test_patterns_look_at_the_folders_of_named_files_too(here):
+    assert names(find(["in/sub/c.jpg", "./in/a.pgm"], "out", exclude=["sub"])) == ["a.pgm"]
+
+
+def test_numbers_in_names_are_sorted_by_their_value(here):
+    fill("n", 0)
+    for name in ("frame10", "frame2", "frame1", "frame02", "2", "b", "10x3", "10x20"):
+        (here / f"n/{name}.pgm").write_bytes(pgm(1))
+    expected = ["2", "10x3", "10x20", "b", "frame1", "frame02", "frame2", "frame10"]
+    assert names(find(["n"], "out")) == [f"{name}.pgm" for name in expected]
+
+
 def test_two_dots_after_a_link_lead_to_another_file(here):
-    """Taken away as text, ``link/..`` would make two files one, and one of them would never be done."""
+    """If ``link/..`` were removed from the text, two files would become one, and one would never be processed."""
     os.symlink("sub/deep", "in/link")
     (here / "in/sub/a.pgm").write_bytes(pgm(2))
     found = find(["in/a.pgm", "in/link/../a.pgm"], "out")
@@ -119,12 +177,26 @@ def test_the_folder_of_results_is_left_out(here):
     assert names(find(["in"], "link", recursive=True)) == names(found)
 
 
-def test_folders_of_other_results_are_left_out(here):
+def test_a_folder_whose_journal_knows_nothing_holds_pictures(here):
     fill("in/sub/old/.poolcli", 1)
     fill("in/sub/old/more", 2)
     found = find(["in"], "out", recursive=True)
-    assert names(found) == ["B.PNG", "a.pgm", "sub/c.jpg", "sub/deep/d.pgm"]
-    assert found.left_out["folders of results"] == 1
+    assert names(found)[-2:] == ["sub/old/more/p0000.pgm", "sub/old/more/p0001.pgm"]
+
+
+def test_what_a_journal_knows_is_left_out_and_the_rest_are_pictures(here):
+    fill("in/sub/old/more", 3)
+    os.mkdir("in/sub/old/.poolcli")
+
+    def read(folder):
+        assert os.path.samefile(folder, "in/sub/old")
+        return {"more/p0000.pgm", "more/p0002.pgm"}
+
+    found = find(["in"], "out", recursive=True, made=MadeHere("out", (), read))
+    assert names(found)[-1] == "sub/old/more/p0001.pgm"
+    assert found.left_out["made by poolcli"] == 2
+    found = find(["in/sub/old/more"], "out", made=MadeHere("out", (), read))
+    assert names(found) == ["p0001.pgm"]
 
 
 @pytest.mark.parametrize("spelling", ["in", "./in", "in/", "in/sub/..", "link"])

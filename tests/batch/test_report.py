@@ -1,4 +1,4 @@
-"""Reports: a row for every picture, of any name, with numbers that come back as they were."""
+"""Reports: one row per picture, names of any kind, numbers that read back equal."""
 
 import csv
 import io
@@ -72,6 +72,6 @@ def test_the_suffix_chooses(name):
 
 @pytest.mark.parametrize("name", ["a", "a.json", "csv", ".csv", "a.csv/", "a.csv.gz", "\x1b.txt"])
 def test_other_suffixes_are_refused(name):
-    with pytest.raises(OptionError, match=r"a name ending in \.csv or \.jsonl expected") as caught:
+    with pytest.raises(OptionError, match=r"write a name ending in \.csv or \.jsonl") as caught:
         writer(name)
     assert str(caught.value).isprintable()

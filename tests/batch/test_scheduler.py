@@ -1,4 +1,4 @@
-"""The crew: whatever becomes of those who work, every task has one outcome, and no other pays for it."""
+"""The scheduler: every task has exactly one outcome, and a worker that dies costs no other task."""
 
 import multiprocessing
 import multiprocessing.forkserver
@@ -6,34 +6,32 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
-import deeds
 import pytest
+import worker_tasks
 from batches import alive, children, until
 
-from poolcli.batch import crew as module
-from poolcli.batch.crew import MOST_DEATHS, PARCEL_SECONDS, PARCEL_TASKS, Crew, Here, Lost
-from poolcli.batch.processes import Processes
+from poolcli.batch import scheduler as module
+from poolcli.batch.processes import ProcessBackend
+from poolcli.batch.scheduler import CHUNK_TASKS, MOST_DEATHS, Scheduler, SerialBackend, WorkerDied
 from poolcli.errors import PoolcliError
 
 ROOT = Path(__file__).parents[2]
 
 
 def workers(jobs, max_memory=None):
-    return Processes(jobs, max_memory, preload=("poolcli.batch.work", "deeds"))
+    return ProcessBackend(jobs, max_memory, preload=("poolcli.batch.worker", "worker_tasks"))
 
 
-def work(engine, tasks, timeout=None, call=deeds.do):
+def work(engine, tasks, timeout=None, call=worker_tasks.do):
     """Outcomes of all tasks by their numbers; every task exactly once."""
     outcomes = {}
-    with closing(Crew(engine, call, timeout)) as crew:
-        for (number, _), outcome in crew.run(tasks):
+    with closing(Scheduler(engine, call, timeout)) as scheduler:
+        for (number, _), outcome in scheduler.run(tasks):
             assert number not in outcomes
             outcomes[number] = outcome
     assert sorted(outcomes) == sorted(number for number, _ in tasks)
@@ -41,38 +39,62 @@ def work(engine, tasks, timeout=None, call=deeds.do):
 
 
 def lost(outcomes):
-    return {number: outcome.error for number, outcome in outcomes.items() if isinstance(outcome, Lost)}
+    return {number: outcome.error for number, outcome in outcomes.items() if isinstance(outcome, WorkerDied)}
 
 
 def fine(outcomes):
-    return {number for number, outcome in outcomes.items() if not isinstance(outcome, Lost) and outcome[0] == number}
+    return {
+        number for number, outcome in outcomes.items() if not isinstance(outcome, WorkerDied) and outcome[0] == number
+    }
 
 
-class Threads:
-    """The smallest engine that is not of this project."""
-
-    jobs, far = 3, True
-
-    def start(self):
-        return ThreadPoolExecutor(self.jobs)
-
-    def kill(self):
-        pass
-
-    def death(self):
-        return ""
-
-
-@pytest.mark.parametrize("engine", [Here(), Threads(), workers(1), workers(3)], ids=["here", "threads", "1", "3"])
+@pytest.mark.parametrize("engine", [SerialBackend(), workers(1), workers(3)], ids=["here", "1", "3"])
 def test_every_task_is_done_once_by_any_engine(engine):
     outcomes = work(engine, [(number, "") for number in range(40)])
     assert fine(outcomes) == set(range(40))
     assert len({pid for _, pid in outcomes.values()}) <= engine.jobs
-    assert (os.getpid() in {pid for _, pid in outcomes.values()}) == (not isinstance(engine, Processes))
+    assert (os.getpid() in {pid for _, pid in outcomes.values()}) == (not isinstance(engine, ProcessBackend))
 
 
-def test_what_is_sent_together_takes_each_step_together():
-    """Tasks done in steps: of a parcel the first step of all comes first, and each ends when it has no more."""
+class InProcess(SerialBackend):
+    """A backend that takes chunks as processes do, and runs them here when it is waited for."""
+
+    send_ahead = True
+
+    def __init__(self, jobs=1):
+        self.jobs, self.sent, self.dying = jobs, [], []
+
+    def start(self, call):
+        return InProcessWorker(self, call)
+
+    def wait(self, workers, seconds):
+        return workers
+
+
+class InProcessWorker:
+    def __init__(self, backend, call):
+        self.backend, self.call, self.chunks = backend, call, []
+
+    def send(self, tasks):
+        self.chunks.append(tasks)
+
+    def receive(self):
+        tasks = self.chunks.pop(0)
+        self.backend.sent.append(tasks)
+        if self.backend.dying and self.backend.dying[0] in tasks:
+            self.backend.dying.pop(0)
+            raise module.WorkerLostError
+        return module.run_chunk(self.call, tasks)
+
+    def kill(self):
+        pass
+
+    def cause_of_death(self):
+        return ""
+
+
+def test_the_tasks_of_a_chunk_take_each_step_together():
+    """Tasks done in steps: of a chunk the first step of all comes first, and each ends when it has no more."""
     seen = []
 
     def stepwise(task):
@@ -81,18 +103,15 @@ def test_what_is_sent_together_takes_each_step_together():
             yield
         return -task
 
-    class One(Threads):
-        jobs = 1
-
-    with closing(Crew(One(), stepwise)) as crew:
-        assert dict(crew.run(range(40))) == {task: -task for task in range(40)}
+    with closing(Scheduler(InProcess(), stepwise)) as scheduler:
+        assert dict(scheduler.run(range(40))) == {task: -task for task in range(40)}
     assert sorted(seen) == sorted((task, step) for task in range(40) for step in range(task % 3))
     turns = [now != before for (_, before), (_, now) in pairwise(seen)]
     assert sum(turns) < 20, "of 26 tasks with a step, 13 with two: one by one there would be 26 turns"
 
 
-def test_what_was_sent_together_comes_back_when_it_takes_longer_than_what_was_before(monkeypatch):
-    """Icons first, then photographs: those are not kept by one worker, and none is lost with what a worker has begun."""
+def test_a_chunk_comes_back_when_its_tasks_take_longer_than_those_before(monkeypatch):
+    """Small pictures first, then large ones: no worker keeps all large ones, and each is processed once."""
     clock, begun = [0.0], []
     monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
 
@@ -101,69 +120,43 @@ def test_what_was_sent_together_comes_back_when_it_takes_longer_than_what_was_be
         clock[0] += 0.06 if task >= 100 else 0.0001
         return -task
 
-    class One(Threads):
-        jobs, sent = 1, []
-
-        def start(self):
-            return self
-
-        def submit(self, fn, call, tasks):
-            future = Future()
-            future.set_result(fn(call, tasks))
-            self.sent.append((len(tasks), len(future.result()[0])))
-            return future
-
-        def shutdown(self, *, wait, cancel_futures):
-            pass
-
-    with closing(Crew(One(), timed)) as crew:
-        assert dict(crew.run(range(140))) == {task: -task for task in range(140)}
+    backend = InProcess()
+    with closing(Scheduler(backend, timed)) as scheduler:
+        assert dict(scheduler.run(range(140))) == {task: -task for task in range(140)}
     assert sorted(begun) == list(range(140)), "each once"
-    assert max(One.sent) == (PARCEL_TASKS, PARCEL_TASKS)
-    assert any(ended < sent == PARCEL_TASKS for sent, ended in One.sent)
-    assert set(One.sent[-10:]) == {(1, 1)}
+    assert max(map(len, backend.sent)) == CHUNK_TASKS
+    assert sum(map(len, backend.sent)) > 140, "some came back without having begun"
+    assert [len(chunk) for chunk in backend.sent[-10:]] == [1] * 10
 
 
-def test_what_was_not_begun_is_done_when_another_worker_dies_meanwhile():
-    class Half(Threads):
-        jobs, submitted = 2, 0
-
-        def start(self):
-            return self
-
-        def submit(self, fn, call, tasks):
-            self.submitted += 1
-            future = Future()
-            if self.submitted == 1:  # ends after the other has broken, with one of its tasks
-                threading.Timer(0.05, future.set_result, [fn(call, tasks[:1])]).start()
-            elif self.submitted == 2:
-                future.set_exception(BrokenExecutor())
-            else:
-                future.set_result(fn(call, tasks))
-            return future
-
-        def shutdown(self, *, wait, cancel_futures):
-            pass
-
-    with closing(Crew(Half(), str)) as crew:
-        crew._parcel = 3
-        assert sorted(crew.run(range(12))) == [(task, str(task)) for task in range(12)]
+def test_nothing_runs_beside_a_suspect():
+    backend = InProcess(jobs=2)
+    backend.dying = [3]
+    with closing(Scheduler(backend, str)) as scheduler:
+        assert sorted(task for task, _ in scheduler.run(range(40))) == list(range(40))
+    first = next(number for number, chunk in enumerate(backend.sent) if 3 in chunk)
+    again = next(number for number, chunk in enumerate(backend.sent) if 3 in chunk and number > first)
+    assert backend.sent[again] == [3]
+    assert not backend.dying
 
 
-@pytest.mark.parametrize("engine", [Here(), workers(1)], ids=["here", "processes"])
+@pytest.mark.parametrize("engine", [SerialBackend(), workers(1)], ids=["here", "processes"])
 def test_a_step_that_fails_ends_the_run_as_any_call_does(engine):
-    with closing(Crew(engine, deeds.fail_later)) as crew, pytest.raises(LookupError, match="second step"):
-        list(crew.run([1]))
+    with (
+        closing(Scheduler(engine, worker_tasks.fail_later)) as scheduler,
+        pytest.raises(LookupError, match="second step"),
+    ):
+        list(scheduler.run([1]))
 
 
-@pytest.mark.parametrize("engine", [Here(), Threads(), workers(2)], ids=["here", "threads", "processes"])
+@pytest.mark.parametrize("engine", [SerialBackend(), workers(2)], ids=["here", "processes"])
 def test_no_tasks_are_no_work(engine):
     assert work(engine, []) == {}
 
 
-@pytest.mark.parametrize("engine", [Here(), Threads(), workers(2)], ids=["here", "threads", "processes"])
+@pytest.mark.parametrize("engine", [SerialBackend(), workers(2)], ids=["here", "processes"])
 def test_a_bounded_number_is_in_flight(engine):
-    """Tasks are asked for when there is room for them: a million names are not turned into a million futures."""
+    """Tasks are taken only when they can be sent: a million names do not become a million futures."""
     given, most = 0, 0
 
     def tasks():
@@ -172,14 +165,14 @@ def test_a_bounded_number_is_in_flight(engine):
             given += 1
             yield number, ""
 
-    with closing(Crew(engine, deeds.do)) as crew:
-        for ended, _ in enumerate(crew.run(tasks())):
+    with closing(Scheduler(engine, worker_tasks.do)) as scheduler:
+        for ended, _ in enumerate(scheduler.run(tasks())):
             most = max(most, given - ended)
-    assert engine.jobs <= most <= (2 * engine.jobs * PARCEL_TASKS if engine.far else engine.jobs)
+    assert engine.jobs <= most <= (2 * engine.jobs * CHUNK_TASKS if engine.send_ahead else engine.jobs)
 
 
 def test_slow_tasks_are_sent_one_by_one():
-    """What a killed run loses are a few hundredths of a second of each worker."""
+    """A killed run loses a few hundredths of a second of each worker."""
     engine, given, most = workers(2), 0, 0
 
     def tasks():
@@ -188,15 +181,15 @@ def test_slow_tasks_are_sent_one_by_one():
             given += 1
             yield number, "sleep 0.05"
 
-    with closing(Crew(engine, deeds.do)) as crew:
-        for ended, _ in enumerate(crew.run(tasks())):
+    with closing(Scheduler(engine, worker_tasks.do)) as scheduler:
+        for ended, _ in enumerate(scheduler.run(tasks())):
             most = max(most, given - ended)
     assert engine.jobs <= most <= 2 * engine.jobs
 
 
 def test_with_a_time_limit_none_waits():
     engine = workers(2)
-    crew = Crew(engine, deeds.do, timeout=60)
+    scheduler = Scheduler(engine, worker_tasks.do, timeout=60)
     taken = []
 
     def tasks():
@@ -204,20 +197,20 @@ def test_with_a_time_limit_none_waits():
             taken.append(number)
             yield number, "sleep 0.02"
 
-    with closing(crew):
-        for ended, _ in enumerate(crew.run(tasks())):
+    with closing(scheduler):
+        for ended, _ in enumerate(scheduler.run(tasks())):
             assert len(taken) - ended <= 2
 
 
-@pytest.mark.parametrize("deed", [*deeds.DEATHS, "thread"])
+@pytest.mark.parametrize("action", [*worker_tasks.DEATHS, "thread"])
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_worker_that_dies_costs_its_task_and_no_other(deed, jobs):
-    tasks = [(number, deed if number == 7 else "") for number in range(20)]
+def test_a_worker_that_dies_costs_its_task_and_no_other(action, jobs):
+    tasks = [(number, action if number == 7 else "") for number in range(20)]
     outcomes = work(workers(jobs), tasks)
     assert list(lost(outcomes)) == [7]
     assert fine(outcomes) == set(range(20)) - {7}
     assert lost(outcomes)[7].startswith("its worker process ")
-    reason = {"SIGKILL": "SIGKILL, perhaps out of memory", "SIGSEGV": "SIGSEGV", "exit": "exit code 3"}.get(deed, "")
+    reason = {"SIGKILL": "SIGKILL, perhaps out of memory", "SIGSEGV": "SIGSEGV", "exit": "exit code 3"}.get(action, "")
     assert reason in lost(outcomes)[7] or lost(outcomes)[7] == "its worker process died", "or nobody could know"
 
 
@@ -229,7 +222,7 @@ def test_several_deaths_cost_several_tasks():
 
 
 def test_a_death_that_does_not_come_again_costs_nothing(tmp_path):
-    """Of a worker that was killed beside others: the suspects are done once more, alone."""
+    """If a worker is killed while others work, each task that may be the cause is repeated alone."""
     tasks = [(number, f"once {tmp_path / 'died'}" if number == 5 else "") for number in range(20)]
     assert fine(work(workers(2), tasks)) == set(range(20))
 
@@ -240,53 +233,16 @@ def test_the_last_task_has_a_second_chance_as_any_other(tmp_path, count):
     assert fine(work(workers(2), tasks)) == set(range(count))
 
 
-class Recording(Threads):
-    """Breaks when told so, and remembers what was in flight at a time."""
-
-    jobs = 2
-
-    def __init__(self, breaking):
-        self.breaking, self.open, self.beside = breaking, [], []
-
-    def start(self):
-        return self
-
-    def submit(self, fn, call, tasks):
-        (task,) = tasks
-        self.open = [(other, future) for other, future in self.open if not future.done()]
-        future = Future()
-        self.beside.append((task, [other for other, _ in self.open]))
-        self.open.append((task, future))
-        if task in self.breaking:
-            self.breaking.remove(task)
-            for _, other in self.open:
-                other.set_exception(BrokenExecutor())
-        elif not self.breaking:
-            threading.Timer(0.02, future.set_result, [([None], PARCEL_SECONDS)]).start()
-        return future
-
-    def shutdown(self, *, wait, cancel_futures):
-        pass
-
-
-def test_nothing_is_done_beside_a_suspect():
-    engine = Recording([3])
-    with closing(Crew(engine, str)) as crew:
-        assert sorted(task for task, _ in crew.run(range(8))) == list(range(8))
-    assert [beside for _, beside in engine.beside[:4]] == [[], [0], [0, 1], [0, 1, 2]]
-    assert engine.beside[4:9] == [(task, []) for task in range(5)]
-
-
 @pytest.mark.parametrize("seed", range(2))
 def test_a_worker_that_is_killed_from_outside_costs_one_task_at_most(seed):
     import random
 
     chance = random.Random(seed)
     engine = workers(2)
-    crew = Crew(engine, deeds.do)
+    scheduler = Scheduler(engine, worker_tasks.do)
     outcomes, killed = {}, 0
-    with closing(crew):
-        for (number, _), outcome in crew.run((number, "sleep 0.01") for number in range(40)):
+    with closing(scheduler):
+        for (number, _), outcome in scheduler.run((number, "sleep 0.01") for number in range(40)):
             outcomes[number] = outcome
             if chance.random() < 0.1:
                 victims = [pid for pid in _workers() if alive(pid)]
@@ -303,17 +259,42 @@ def _workers():
 
 
 def test_workers_that_die_before_they_begin_end_the_run_in_words(monkeypatch):
-    monkeypatch.setattr("poolcli.batch.processes._begin", _die_at_once)
+    monkeypatch.setattr("poolcli.batch.processes.work", worker_tasks.die_at_once)
     begun = time.monotonic()
     outcomes = []
-    with closing(Crew(workers(2), deeds.do)) as crew, pytest.raises(PoolcliError, match=r"worker processes died one"):
-        outcomes.extend(crew.run((number, "") for number in range(1000)))
+    with (
+        closing(Scheduler(workers(2), worker_tasks.do)) as scheduler,
+        pytest.raises(PoolcliError, match=r"worker processes died one"),
+    ):
+        outcomes.extend(scheduler.run((number, "") for number in range(1000)))
     assert len(outcomes) <= MOST_DEATHS
     assert time.monotonic() - begun < 20
 
 
-def _die_at_once(max_memory):
-    raise SystemExit
+@pytest.mark.parametrize("which", range(len(worker_tasks.LACKS)))
+def test_b4_a_lack_of_memory_in_a_worker_costs_one_task_and_is_named(which):
+    outcomes = work(workers(2), [(number, f"lack {which}" if number == 5 else "") for number in range(10)])
+    assert fine(outcomes) == set(range(10)) - {5}
+    assert lost(outcomes)[5].startswith("not enough memory")
+
+
+def test_tasks_that_a_worker_has_no_memory_to_read_are_named():
+    outcomes = work(workers(1), [(0, ""), (1, worker_tasks.LacksMemory()), (2, "")])
+    assert fine(outcomes) == {0, 2}
+    assert lost(outcomes)[1].startswith("not enough memory")
+
+
+def test_workers_that_have_no_memory_to_begin_end_the_run_in_words():
+    with (
+        closing(Scheduler(workers(1), worker_tasks.LacksMemory())) as scheduler,
+        pytest.raises(PoolcliError, match=r"worker processes died one after the other \(not enough memory.*--jobs 0"),
+    ):
+        list(scheduler.run((number, "") for number in range(100)))
+
+
+def test_the_exit_code_of_a_worker_that_a_library_ended_is_told_with_its_likely_cause():
+    error = lost(work(workers(1), [(0, "exit 1")]))[0]
+    assert error.startswith("its worker process ended with exit code 1, perhaps out of memory")
 
 
 def test_worker_processes_that_cannot_be_made_end_the_run_in_words(monkeypatch):
@@ -321,9 +302,9 @@ def test_worker_processes_that_cannot_be_made_end_the_run_in_words(monkeypatch):
         raise OSError(24, "Too many open files")
 
     monkeypatch.setattr("multiprocessing.forkserver.connect_to_new_process", refuse)
-    words = r"worker processes: Too many open files; fewer --jobs"
-    with closing(Crew(workers(2), deeds.do)) as crew, pytest.raises(PoolcliError, match=words):
-        list(crew.run([(0, "")]))
+    words = r"no worker process can be started: Too many open files.*; use fewer --jobs, or --jobs 0"
+    with closing(Scheduler(workers(2), worker_tasks.do)) as scheduler, pytest.raises(PoolcliError, match=words):
+        list(scheduler.run([(0, "")]))
 
 
 @pytest.mark.parametrize("error", [EOFError, ConnectionRefusedError, BrokenPipeError])
@@ -347,59 +328,49 @@ def test_a_server_of_processes_that_always_dies_ends_the_run_in_words(monkeypatc
         raise EOFError
 
     monkeypatch.setattr("multiprocessing.forkserver.connect_to_new_process", die)
-    with closing(Crew(workers(2), deeds.do)) as crew, pytest.raises(PoolcliError, match="worker processes died one"):
-        list(crew.run([(0, "")]))
+    with (
+        closing(Scheduler(workers(2), worker_tasks.do)) as scheduler,
+        pytest.raises(PoolcliError, match="no worker process can be started: the process that forks them died"),
+    ):
+        list(scheduler.run([(0, "")]))
 
 
 def test_pictures_that_all_kill_end_the_run_in_words():
-    told = []
-    with closing(Crew(workers(2), deeds.do)) as crew:
-        with pytest.raises(PoolcliError, match="more memory, or --jobs 0 to see why, is expected"):
-            told.extend(crew.run((number, "SIGKILL") for number in range(1000)))
-        assert len(told) <= MOST_DEATHS
-
-
-def test_deaths_while_workers_begin_are_still_deaths():
-    """The pool closes its pipes when a worker dies; whoever begins at that moment must not be handed them."""
-    engine = workers(4)
-    executor = engine.start()
-    executor.submit(deeds.do, (0, ""))
-    assert len(_workers()) == 4, "all begin with the first task"
-    engine.kill()
-    executor.shutdown()
-    for _ in range(3):
-        tasks = [(number, "exit" if number % 5 == 1 else "") for number in range(9)]
-        assert set(lost(work(workers(4), tasks))) == {1, 6}
+    results = []
+    with closing(Scheduler(workers(2), worker_tasks.do)) as scheduler:
+        with pytest.raises(PoolcliError, match="give them more memory, use fewer --jobs, or see why with --jobs 0"):
+            results.extend(scheduler.run((number, "SIGKILL") for number in range(1000)))
+        assert len(results) <= MOST_DEATHS
 
 
 def test_what_is_done_between_deaths_keeps_the_run_going():
     tasks = [(number, "" if number % 3 else "exit") for number in range(3 * MOST_DEATHS + 6)]
     outcomes = work(workers(1), tasks)
-    assert set(lost(outcomes)) == {number for number, deed in tasks if deed}
+    assert set(lost(outcomes)) == {number for number, action in tasks if action}
 
 
 def test_a_task_that_raises_raises(capfd):
-    """Of tasks, only mistakes raise; they are not swallowed."""
-    for engine in (Here(), Threads(), workers(1)):
-        with closing(Crew(engine, deeds.do)) as crew, pytest.raises(KeyError, match="nothing"):
-            list(crew.run([(0, "raise")]))
+    """An exception that a task should not raise is not swallowed."""
+    for engine in (SerialBackend(), workers(1)):
+        with closing(Scheduler(engine, worker_tasks.do)) as scheduler, pytest.raises(KeyError, match="nothing"):
+            list(scheduler.run([(0, "raise")]))
 
 
-@pytest.mark.parametrize("engine", [Here(), workers(2)], ids=["here", "processes"])
+@pytest.mark.parametrize("engine", [SerialBackend(), workers(2)], ids=["here", "processes"])
 def test_what_workers_say_is_not_heard(engine, capfd):
     work(engine, [(number, "noise" if number % 2 else "") for number in range(4)])
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize("deed", ["SIGSEGV", "exit", "thread"])
-def test_what_dying_workers_say_is_not_heard(deed, capfd):
-    work(workers(1), [(0, deed)])
+@pytest.mark.parametrize("action", ["SIGSEGV", "exit", "thread"])
+def test_what_dying_workers_say_is_not_heard(action, capfd):
+    work(workers(1), [(0, action)])
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(("jobs", "late"), [(1, [3]), (2, [3, 4])])
 def test_a_task_that_takes_too_long_is_ended_and_no_other(jobs, late, monkeypatch):
-    monkeypatch.setattr("poolcli.batch.crew.STARTING", 0.6)
+    monkeypatch.setattr("poolcli.batch.scheduler.STARTING_SECONDS", 0.6)
     tasks = [(number, "sleep 60" if number in late else "sleep 0.01") for number in range(14)]
     begun = time.monotonic()
     outcomes = work(workers(jobs), tasks, timeout=0.4)
@@ -417,110 +388,57 @@ def test_the_time_of_a_task_is_its_own():
 
 def test_memory_is_limited_for_each_worker():
     engine = workers(1, max_memory=200 << 20)
-    with closing(Crew(engine, deeds.do)) as crew, pytest.raises(MemoryError):
-        list(crew.run([(0, f"memory {256 << 20}")]))
+    outcomes = work(engine, [(0, f"memory {256 << 20}")])
+    assert lost(outcomes)[0].startswith("not enough memory")
     assert fine(work(engine, [(0, ""), (1, "")])) == {0, 1}
     assert work(workers(1, max_memory=2 << 30), [(0, f"memory {256 << 20}")]) == {0: (0, 256 << 20)}
 
 
 def test_an_interrupted_run_takes_what_ends_in_time_and_kills_the_rest():
-    crew = Crew(workers(2), deeds.do)
-    running = crew.run([(0, ""), (1, "sleep 0.3"), (2, "sleep 60"), (3, "sleep 60")])
+    scheduler = Scheduler(workers(2), worker_tasks.do)
+    running = scheduler.run([(0, ""), (1, "sleep 0.3"), (2, "sleep 60"), (3, "sleep 60")])
     assert next(running)[0][0] == 0
     begun = time.monotonic()
     found = _workers()
-    assert [task[0] for task, _ in crew.end()] == [1]
+    assert [task[0] for task, _ in scheduler.end()] == [1]
     assert time.monotonic() - begun < 2
     until(lambda: not any(map(alive, found)), 2)
-    crew.close()
+    scheduler.close()
 
 
-def test_workers_are_gone_when_the_crew_is_closed():
-    crew = Crew(workers(2), deeds.do)
-    running = crew.run((number, "") for number in range(9))
+def test_workers_are_gone_when_the_scheduler_is_closed():
+    scheduler = Scheduler(workers(2), worker_tasks.do)
+    running = scheduler.run((number, "") for number in range(9))
     next(running)
     found = _workers()
     assert found
-    crew.close()
+    scheduler.close()
     until(lambda: not any(map(alive, found)), 5)
-
-
-class Breaking(Executor):
-    """An executor that breaks at every submission, as some do when their cluster has gone."""
-
-    def submit(self, fn, /, *args, **kwargs):
-        from concurrent.futures import BrokenExecutor
-
-        raise BrokenExecutor
-
-
-class Gone(Threads):
-    """An engine whose executors are broken from the beginning."""
-
-    def start(self):
-        return Breaking()
-
-
-def test_executors_that_take_nothing_end_the_run_in_words():
-    with closing(Crew(Gone(), deeds.do)) as crew, pytest.raises(PoolcliError, match="no reason known"):
-        list(crew.run([(0, "")]))
-
-
-class OutOfOrder(Executor):
-    """An executor that ends the youngest task first, and from another thread."""
-
-    def __init__(self):
-        self.waiting = []
-
-    def submit(self, fn, /, *args, **kwargs):
-        future = Future()
-        self.waiting.append((future, fn, args))
-        if len(self.waiting) == 4:
-            threading.Thread(target=self.turn).start()
-        return future
-
-    def turn(self):
-        while self.waiting:
-            future, fn, args = self.waiting.pop()
-            future.set_result(fn(*args))
-
-
-class Reversing(Threads):
-    """Its engine."""
-
-    jobs = 2
-
-    def start(self):
-        return OutOfOrder()
-
-
-def test_tasks_may_end_in_any_order():
-    assert fine(work(Reversing(), [(number, "") for number in range(4)])) == set(range(4))
 
 
 PROGRAM = """
 import multiprocessing, sys
 sys.path[:0] = [{tests!r}]
-import deeds
+import worker_tasks
 from contextlib import closing
-from poolcli.batch.crew import Crew
-from poolcli.batch.processes import Processes
+from poolcli.batch.scheduler import Scheduler
+from poolcli.batch.processes import ProcessBackend
 if __name__ == "__main__":
     if {spawn}:
         multiprocessing.get_all_start_methods = lambda: ["spawn"]
-    engine = Processes(2)
-    with closing(Crew(engine, deeds.do)) as crew:
-        for task, outcome in crew.run([(number, {deed!r} if number == 3 else "sleep 0.01") for number in range({count})]):
+    engine = ProcessBackend(2)
+    with closing(Scheduler(engine, worker_tasks.do)) as scheduler:
+        for task, outcome in scheduler.run([(number, {action!r} if number == 3 else "sleep 0.01") for number in range({count})]):
             print(task[0], type(outcome).__name__, engine._context.get_start_method(), flush=True)
 """
 
 
 @pytest.fixture
 def program(tmp_path):
-    """Start a crew in a process of its own."""
+    """Start a scheduler in a process of its own."""
 
     def begin(**settings):
-        path = tmp_path / "crew.py"
+        path = tmp_path / "scheduler.py"
         path.write_text(PROGRAM.format(tests=str(ROOT / "tests"), **settings))
         return subprocess.Popen(
             [sys.executable, str(path)], env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE,
@@ -532,17 +450,17 @@ def program(tmp_path):
 
 @pytest.mark.parametrize("spawn", [False, True], ids=["forkserver", "spawn"])
 def test_start_methods(program, spawn):
-    process = program(spawn=spawn, deed="SIGKILL", count=12)
-    out, told = process.communicate(timeout=60)
-    assert (process.returncode, told) == (0, "")
+    process = program(spawn=spawn, action="SIGKILL", count=12)
+    out, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (0, "")
     lines = sorted((line.split() for line in out.splitlines()), key=lambda line: int(line[0]))
-    kinds = ["Lost" if number == 3 else "tuple" for number in range(12)]
+    kinds = ["WorkerDied" if number == 3 else "tuple" for number in range(12)]
     assert lines == [[str(number), kind, "spawn" if spawn else "forkserver"] for number, kind in enumerate(kinds)]
 
 
 @pytest.mark.parametrize("spawn", [False, True], ids=["forkserver", "spawn"])
 def test_workers_of_a_killed_parent_disappear(program, spawn):
-    process = program(spawn=spawn, deed="sleep 60", count=1000)
+    process = program(spawn=spawn, action="sleep 60", count=1000)
     for _ in range(10):
         process.stdout.readline()
     below = list(children(process.pid))
@@ -553,8 +471,8 @@ def test_workers_of_a_killed_parent_disappear(program, spawn):
 
 
 def test_ctrl_c_reaches_no_worker(program):
-    """The terminal sends it to all; the workers go on, and the parent alone decides."""
-    process = program(spawn=False, deed="", count=1000)
+    """The terminal sends it to all processes; the workers ignore it, and the parent decides."""
+    process = program(spawn=False, action="", count=1000)
     process.stdout.readline()
     found = list(children(process.pid))
     assert found
@@ -568,5 +486,5 @@ def test_ctrl_c_reaches_no_worker(program):
 
 
 def test_in_this_process_the_order_is_that_of_the_tasks():
-    with closing(Crew(Here(), deeds.do)) as crew:
-        assert [number for (number, _), _ in crew.run((n, "") for n in range(30))] == list(range(30))
+    with closing(Scheduler(SerialBackend(), worker_tasks.do)) as scheduler:
+        assert [number for (number, _), _ in scheduler.run((n, "") for n in range(30))] == list(range(30))

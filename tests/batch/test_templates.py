@@ -1,4 +1,4 @@
-"""Names of results: a closed list of fields, and nothing that could leave the folder or reach into Python."""
+"""Templates of names: a closed list of fields; no name can leave the folder or reach attributes of Python objects."""
 
 import os
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poolcli.batch.names import FIELDS, Template
+from poolcli.batch.templates import FIELDS, Template
 from poolcli.errors import OptionError
 
 
@@ -18,6 +18,7 @@ from poolcli.errors import OptionError
         ("x{suffix}", "x.jpg"),
         ("{parent}-{stem}.npy", "holiday-cat.v1.npy"),
         ("{index}-{index}.tif", "7-7.tif"),
+        ("{index:04}.tif", "0007.tif"),
         ("same.png", "same.png"),
         ("%s%(x)s.png", "%s%(x)s.png"),
         ("$HOME ~.png", "$HOME ~.png"),
@@ -42,7 +43,7 @@ REFUSED = {
     "attribute of a field": "{stem.__class__}.png",
     "item": "{stem[0]}.png",
     "conversion": "{stem!r}.png",
-    "format": "{index:04}.png",
+    "format": "{index:4}.png",
     "unknown": "{stam}.png",
     "none": "{}.png",
     "open": "{stem.png",
@@ -62,7 +63,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_templates_that_are_refused(what):
-    with pytest.raises(OptionError, match=r"^name .*: .*(expected|did you mean)"):
+    with pytest.raises(OptionError, match=r"^name .*: .*(expected|did you mean|write)"):
         Template(REFUSED[what])
 
 

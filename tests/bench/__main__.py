@@ -19,6 +19,7 @@ import commands
 import folders
 import measure
 import numpy as np
+import windows
 from arrays import cases
 from peers import MISSING
 from picture import photo
@@ -48,6 +49,7 @@ def main() -> None:
                 _show(case, measure.calls({"poolcli": case.ours, **case.peers}, options.rounds))
         if options.only in "growth":
             _growth(gray, options.rounds)
+            _window_growth(gray, max(2, options.rounds // 3))
     if not options.skip_folders:
         folders.measure_all(options.only, max(2, options.rounds // 3))
     if not options.skip_commands:
@@ -106,6 +108,17 @@ def _growth(gray: np.ndarray, rounds: int) -> None:
     print(
         f"\ngrowth: time per pixel at 100 megapixels is {ratio:.3f}x that at 1  bar 1.15: {'met' if ratio <= 1.15 else 'NOT met'}"
     )
+
+
+def _window_growth(gray: np.ndarray, rounds: int) -> None:
+    """Time per pixel against the size of the window, and at 16 megapixels against that at one."""
+    small, large = photo(gray, 1000, 1000), photo(gray, 4000, 4000)
+    for name in windows.GROWTH:
+        times = measure.calls(windows.growing(small, name), rounds)
+        listed = ", ".join(f"{size} {one.best:.0f}" for size, one in times.items())
+        more = measure.calls({"large": windows.growing(large, name)["9x9"]}, 1)["large"].best
+        print(f"\ngrowth of {name}: {listed} ms a megapixel; 16 megapixels {more / 16 / times['9x9'].best:.2f}x of one")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

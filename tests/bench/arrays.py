@@ -1,11 +1,13 @@
-"""Cases on arrays in this process: poolcli beside what people would use instead."""
+"""Cases on arrays in this process: poolcli beside other libraries."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import filters
 import numpy as np
+import windows
+from case import Case
 from peers import cv2, one_thread, scipy_ndimage, skimage_measure, torch
 from picture import photo
 
@@ -15,16 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EDGE = np.array([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]], np.float32)
-
-
-@dataclass
-class Case:
-    """What is timed: ours, peers by name, and the bar as the largest ratio ours / peer (for named peers)."""
-
-    name: str
-    ours: Callable[[], Any]
-    peers: dict[str, Callable[[], Any]]
-    bars: dict[str, float]
 
 
 def cases(gray: np.ndarray) -> list[Case]:
@@ -54,6 +46,8 @@ def cases(gray: np.ndarray) -> list[Case]:
         ),
         *_fused(u8),
         *_large(f32, u8),
+        *windows.cases(u8[:1440, :2560].copy()),
+        *filters.cases(u8[:1440, :2560].copy()),
     ]
 
 

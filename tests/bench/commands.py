@@ -40,7 +40,8 @@ def _python(code: str) -> list[str]:
 def cases(photo: str, sample: str, folder: str) -> list[Command]:
     """Every case; `photo` is a large JPEG, `sample` a small one, results go to `folder`."""
     out = os.path.join(folder, "out.png")
-    figure = os.path.join(folder, "figure.png")
+    figure, slide = os.path.join(folder, "figure.png"), os.path.join(folder, "slide.gif")
+    panels = {"four panels by Matplotlib": [sys.executable, os.path.join(SCRIPTS, "four_panels.py"), sample, out]}
     job = ("--kernel", "edge", "--pool", "max", "--size", "2", "-o", out, "-f", "-q")
     scripts = {"Pillow and numpy by hand": "plain.py"}
     if "opencv-python-headless" not in MISSING:
@@ -88,8 +89,49 @@ def cases(photo: str, sample: str, folder: str) -> list[Command]:
         Command(
             "run cat.jpg, edge, with the figure",
             _poolcli("run", sample, *job, "--figure", figure),
-            {"four panels by Matplotlib": [sys.executable, os.path.join(SCRIPTS, "four_panels.py"), sample, out]},
+            panels,
             {"four panels by Matplotlib": 0.9},
+            {},
+        ),
+        Command(
+            "run cat.jpg, edge, four times, with the ladder",
+            _poolcli("run", sample, *job, "--repeat", "4", "--no-figure", "--ladder", figure),
+            panels,
+            {},
+            {},
+        ),
+        Command(
+            "compare cat.jpg, edge, four kinds, with the figure",
+            _poolcli("compare", sample, "--kernel", "edge", "-o", figure, "-f", "-q"),
+            panels,
+            {},
+            {},
+        ),
+        Command(
+            "explain, number grid of 12x12, edge, ReLU, max",
+            _poolcli("explain", sample, "--crop", "100,150,12x12", "--kernel", "edge", "-o", figure, "-f", "-q"),
+            panels,
+            {"four panels by Matplotlib": 1.4},
+            {},
+        ),
+        Command(
+            "explain, sliding window of 100 frames, edge, ReLU, max",
+            _poolcli(
+                "explain",
+                sample,
+                "--crop",
+                "100,150,11x11",
+                "--kernel",
+                "edge",
+                "--stride",
+                "1",
+                "-o",
+                slide,
+                "-f",
+                "-q",
+            ),
+            panels,
+            {"four panels by Matplotlib": 2.8},
             {},
         ),
     ]

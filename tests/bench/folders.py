@@ -20,13 +20,14 @@ MEMORY = "/dev/shm"
 
 def measure_all(only: str, rounds: int) -> None:
     """Measure every case whose name has `only` in it, and print it."""
-    with tempfile.TemporaryDirectory(dir=MEMORY if os.path.isdir(MEMORY) else None) as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as folder:
         out = os.path.join(folder, "out")
         for name, case in (
             ("batch of photographs", _photographs),
             ("batch with figures", _figures),
             ("batch on two processes", _two),
             ("batch of tiny pictures", _tiny),
+            ("features of photographs", _features),
         ):
             if only in name:
                 case(folder, out, rounds)
@@ -91,6 +92,32 @@ def _tiny(folder: str, out: str, rounds: int) -> None:
     measure.commands({"again": ours}, 0, ONE_THREAD)
     again = time.perf_counter() - begun
     print(f"  again, with nothing to do: {again:.2f} s  bar 2: {'met' if again <= 2 else 'NOT met'}")
+
+
+def _features(folder: str, out: str, rounds: int) -> None:
+    if "opencv-python-headless" in MISSING:
+        return
+    from poolcli.ops.banks import BANKS
+
+    count = 576
+    source = photographs(folder, count)
+    kernels, made = os.path.join(folder, "kernels.npz"), os.path.join(folder, "vectors.npy")
+    bank = BANKS["default"].kernels
+    np.savez(kernels, **{name: kernel.weights for name, kernel in bank.items()})
+    installed = os.path.join(os.path.dirname(sys.executable), "poolcli")
+    script = [sys.executable, os.path.join(SCRIPTS, "opencv_features.py"), source, kernels, made]
+    contestants = {
+        "poolcli": [installed, "features", source, "-o", made, "-f", "-q", "--jobs", "2"],
+        "OpenCV script, gray from colour": [*script, "color"],
+        "OpenCV script, the JPEG's luminance": script,
+    }
+    times = measure.commands(contestants, rounds, ONE_THREAD)
+    best = times.pop("poolcli").best
+    print(
+        f"\n{count} JPEGs of 375x500, features by {len(bank)} kernels, --jobs 2: {best / count:.2f} ms of CPU for each"
+    )
+    for name, other in times.items():
+        _compare(best, other.best, name, 3.0, f"{other.best / count:.2f} ms")
 
 
 def _compare(ours: float, other: float, name: str, bar: float, shown: str) -> None:

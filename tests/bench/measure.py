@@ -1,4 +1,4 @@
-"""Measuring in turn: every round runs each contestant once, so that a machine that slows down slows all of them."""
+"""Measures contestants alternately: each round runs each once, so that a slow phase of the machine affects all."""
 
 from __future__ import annotations
 

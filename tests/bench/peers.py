@@ -1,4 +1,4 @@
-"""The peers that are installed; None for those that are not."""
+"""The libraries to compare with; None for those that are not installed."""
 
 from __future__ import annotations
 

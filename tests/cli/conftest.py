@@ -1,4 +1,4 @@
-"""A folder with a cat and a small picture in it, and two ways to call poolcli there."""
+"""Fixtures: a folder with a photograph and a small picture, and ways to run poolcli in it."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from invoke import runner
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +19,7 @@ SMALL = np.random.default_rng(5).integers(0, 256, (24, 40), np.uint8)
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """An own current folder that holds cat.jpg and small.png."""
+    """A current folder of the test's own, with cat.jpg and small.png."""
     shutil.copyfile(CAT, tmp_path / "cat.jpg")
     Image.fromarray(SMALL).save(tmp_path / "small.png")
     monkeypatch.chdir(tmp_path)
@@ -38,7 +38,7 @@ def cli(here):
     from poolcli.cli.group import cli as command
 
     def call(*args, **options):
-        result = CliRunner().invoke(command, [str(arg) for arg in args], prog_name="poolcli", **options)
+        result = runner().invoke(command, [str(arg) for arg in args], prog_name="poolcli", **options)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result
@@ -48,7 +48,7 @@ def cli(here):
 
 @pytest.fixture
 def start(here):
-    """Start poolcli as a process of its own, in a session of its own."""
+    """Start poolcli as a process in a new session."""
 
     def call(*args, env=(), **options):
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **dict(env)}
@@ -89,7 +89,7 @@ def shell(here):
 
 @pytest.fixture
 def files(here):
-    """What is in the folder, hidden files too: name -> bytes."""
+    """The files in the folder, also hidden ones: name -> bytes."""
 
     def look():
         return {str(p.relative_to(here)): p.read_bytes() for p in sorted(here.rglob("*")) if p.is_file()}

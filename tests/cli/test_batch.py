@@ -1,4 +1,4 @@
-"""`poolcli batch`: the same as `poolcli run` for each picture, once, told in one summary."""
+"""`poolcli batch`: the same as `poolcli run` for each picture, and one summary."""
 
 import csv
 import json
@@ -34,8 +34,8 @@ def batch(cli, *args, jobs=0, code=0):
 
 def finished(process):
     """Exit code and stderr of a process that ends soon."""
-    told = process.communicate(timeout=60)[1].decode()
-    return process.returncode, told
+    stderr = process.communicate(timeout=60)[1].decode()
+    return process.returncode, stderr
 
 
 def untimed(text):
@@ -294,9 +294,9 @@ def test_a_dry_run_into_a_file_is_about_the_file(cli, four):
 def test_the_report_has_a_row_for_every_picture(cli, four, jobs):
     (four / "p0001.pgm").write_bytes(b"P5")
     options = ("--kernel", "edge", "--size", "2", "--no-figure")
-    told = json.loads(batch(cli, four, "-o", "out", *options, "--json", jobs=jobs, code=1).stdout)
-    assert told["counts"] == {"done": 3, "skipped": 0, "failed": 1, "left": 0}
-    assert [row["status"] for row in told["results"]] == ["done", "failed", "done", "done"]
+    record = json.loads(batch(cli, four, "-o", "out", *options, "--json", jobs=jobs, code=1).stdout)
+    assert record["counts"] == {"done": 3, "skipped": 0, "failed": 1, "left": 0}
+    assert [row["status"] for row in record["results"]] == ["done", "failed", "done", "done"]
     batch(cli, four, "-o", "out", *options, "--report", "a.csv", jobs=jobs, code=1)
     batch(cli, four, "-o", "out", *options, "--report", "a.jsonl", jobs=jobs, code=1)
     with open("a.jsonl", encoding="ascii") as file:
@@ -309,12 +309,12 @@ def test_the_report_has_a_row_for_every_picture(cli, four, jobs):
         == [row["status"] for row in table]
         == ["skipped", "failed", "skipped", "skipped"]
     )
-    assert rows[1]["error"] == table[1]["error"] == told["results"][1]["error"]
+    assert rows[1]["error"] == table[1]["error"] == record["results"][1]["error"]
     assert None not in table[1]
     single = json.loads(cli("run", "in/p0002.pgm", *options, "-o", "single.png", "--json").stdout)
     for number, stage in enumerate(single["stages"]):
         for key in ("min", "max", "mean", "active", "shape"):
-            assert rows[2]["stages"][number][key] == stage[key] == told["results"][2]["stages"][number][key]
+            assert rows[2]["stages"][number][key] == stage[key] == record["results"][2]["stages"][number][key]
     assert float(table[2]["3-pool2d.max"]) == single["stages"][-1]["max"]
     assert [table[2]["3-pool2d.height"], table[2]["3-pool2d.width"]] == ["6", "8"]
     assert [table[2]["0-input.height"], table[2]["0-input.width"]] == ["12", "16"]
@@ -324,7 +324,7 @@ def test_a_report_is_replaced_by_the_same_command_and_never_a_foreign_one(cli, f
     with open("a.csv", "wb") as file:
         file.write(b"mine")
     result = batch(cli, four, "-o", "out", "--no-figure", "--report", "a.csv", code=1)
-    assert result.stderr == "a.csv: exists already; another name is expected, or --force to replace it\n"
+    assert result.stderr == "a.csv: exists already; choose another name with -o, or replace it with --force\n"
     with open("a.csv", "rb") as file:
         assert file.read() == b"mine"
     assert tree("out") == {}
@@ -339,10 +339,10 @@ def test_a_report_is_replaced_by_the_same_command_and_never_a_foreign_one(cli, f
 
 def test_no_pictures(cli, here):
     fill("empty", 0)
-    assert batch(cli, "empty", "-o", "out").stderr.splitlines()[0] == "no pictures found"
+    assert batch(cli, "empty", "-o", "out", code=1).stderr.splitlines()[0] == "no pictures found"
     fill("in", 1)
     batch(cli, "in", "-o", "out", "--include", "*.tiff", code=1)
-    report = batch(cli, "empty", "-o", "out2", "--json", "--report", "x.csv")
+    report = batch(cli, "empty", "-o", "out2", "--json", "--report", "x.csv", code=1)
     assert json.loads(report.stdout)["results"] == []
 
 
@@ -384,7 +384,7 @@ def test_a_stderr_that_takes_nothing_costs_no_result(shell, four, redirection):
 
 
 def read_all(descriptor):
-    """What a terminal shows, until nobody writes to it any more."""
+    """What a terminal shows until all writers have closed it."""
     shown = b""
     while True:
         try:
@@ -419,10 +419,10 @@ def test_progress_is_shown_on_a_terminal_only(start, here):
     assert b"120/120" in bars[-1]
     assert b"119 done, 0 skipped as done before, 1 failed" in shown
     process = start("batch", "in", "-o", "piped", "--no-figure", "--jobs", "2")
-    told = process.communicate(timeout=60)[1].decode()
-    assert "\r" not in told
-    assert "/120" not in told
-    assert len(told.splitlines()) == 2
+    stderr = process.communicate(timeout=60)[1].decode()
+    assert "\r" not in stderr
+    assert "/120" not in stderr
+    assert len(stderr.splitlines()) == 2
     _, shown = on_terminal(start, "small.png", "-o", "quiet", "--no-figure", "--jobs", "0", "-q")
     assert shown == b""
     _, shown = on_terminal(start, "small.png", "-o", "verbose", "--no-figure", "--jobs", "0", "-v")
@@ -441,14 +441,14 @@ def test_what_vanishes_or_shrinks_meanwhile_is_a_failure(start, here):
     for name in ("p0039.pgm", "z.tif", "z2.bmp"):
         os.truncate(f"in/{name}", 900)
     (here / "in/new.pgm").write_bytes(pgm(1))
-    told = process.communicate(timeout=60)[1].decode()
+    stderr = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 1
-    assert "Traceback" not in told
-    assert "should not happen" not in told
-    assert "No such file" in told
-    assert "new.pgm" not in told
+    assert "Traceback" not in stderr
+    assert "should not happen" not in stderr
+    assert "No such file" in stderr
+    assert "new.pgm" not in stderr
     results = tree("out")
-    assert len(results) + len(told.splitlines()) - 1 == 62
+    assert len(results) + len(stderr.splitlines()) - 1 == 62
     for name in results:
         with Image.open(f"out/{name}") as image:
             image.load()
@@ -476,10 +476,10 @@ def test_folders_and_files_that_are_closed_to_us_are_told(here, unprivileged):
     fill("in/open", 2)
     os.chmod("in/closed", 0)
     os.chmod("in/open/p0001.pgm", 0)
-    code, told = unprivileged("batch", "in", "-r", "-o", "out", "--no-figure", "--jobs", "0")
+    code, stderr = unprivileged("batch", "in", "-r", "-o", "out", "--no-figure", "--jobs", "0")
     assert code == 1
-    assert "in/closed: Permission denied\n" in told
-    assert "in/open/p0001.pgm: Permission denied\n" in told
+    assert "in/closed: Permission denied\n" in stderr
+    assert "in/open/p0001.pgm: Permission denied\n" in stderr
     assert list(tree("out")) == ["open/p0000.pooled.png"]
     os.chmod("in/open/p0001.pgm", 0o644)
     assert unprivileged("batch", "in", "-r", "-o", "out", "--no-figure", "--jobs", "0")[0] == 1, "a folder is"
@@ -495,7 +495,7 @@ def test_an_output_that_is_closed_to_us_is_one_line(here, unprivileged):
 
 
 def test_the_parents_memory_and_descriptors_do_not_grow(start, here):
-    """What is remembered of a picture is small: 2000 of them, and the parent is as large as with 200."""
+    """The parent keeps little for each picture: with 2000 it is as large as with 200."""
     fill("in", 2000, 2, 2)
     process = start("batch", "in", "-o", "out", "--no-figure", "--jobs", "1")
     sampled = []
@@ -509,8 +509,8 @@ def test_the_parents_memory_and_descriptors_do_not_grow(start, here):
         except OSError:
             break
         time.sleep(0.2)
-    told = process.communicate()[1]
-    assert process.returncode == 0, told
+    stderr = process.communicate()[1]
+    assert process.returncode == 0, stderr
     middle = [sample for sample in sampled if 100 < sample[0] < 1950]
     assert len(middle) >= 3
     assert middle[-1][1] - middle[0][1] < 6 << 20
@@ -523,9 +523,9 @@ def test_memory_that_is_not_enough_is_that_pictures_failure(start, here):
     (here / "in/large.pgm").write_bytes(pgm(1, 6000, 6000))
     options = ("in", "-o", "out", "--no-figure", "--jobs", "2", "--pool", "lp", "--size", "3", "--stride", "1")
     process = start("batch", *options, "--max-memory", "128M")
-    told = process.communicate(timeout=60)[1].decode()
+    stderr = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 1
-    first, summary = told.splitlines()
+    first, summary = stderr.splitlines()
     assert first.startswith("in/large.pgm: not enough memory")
     assert "6 done" in summary
     assert finished(start("batch", *options))[0] == 0
@@ -536,10 +536,10 @@ def test_a_picture_that_takes_too_long_is_named(start, here):
     (here / "in/slow.pgm").write_bytes(pgm(1, 3000, 4000))
     slow = ("--pool", "median", "--size", "31", "--stride", "1", "--padding", "same")
     process = start("batch", "in", "-o", "out", "--no-figure", "--jobs", "2", "--timeout", "0.5", *slow)
-    told = process.communicate(timeout=60)[1].decode()
+    stderr = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 1
-    assert told.splitlines()[0] == "in/slow.pgm: took longer than --timeout 0.5 s"
-    assert "6 done" in told
+    assert stderr.splitlines()[0] == "in/slow.pgm: took longer than --timeout 0.5 s"
+    assert "6 done" in stderr
     assert parts("out") == []
 
 
@@ -549,10 +549,10 @@ def test_another_run_on_the_same_folder_is_refused_at_once(start, here):
     until(lambda: done("out"))
     begun = time.monotonic()
     second = start("batch", "in", "-o", "out", "--no-figure")
-    told = second.communicate(timeout=20)[1].decode()
+    stderr = second.communicate(timeout=20)[1].decode()
     assert time.monotonic() - begun < 5
-    assert second.returncode == 2
-    assert "out: another run is at work on this folder" in told
+    assert second.returncode == 1
+    assert "out: in use by another run" in stderr
     assert first.poll() is None, "it was at work all the time"
     below = list(children(first.pid))
     first.kill()
@@ -564,9 +564,9 @@ def test_another_run_on_the_same_folder_is_refused_at_once(start, here):
 
 def test_figures_do_not_need_a_home(start, four):
     process = start("batch", "in", "-o", "out", "--jobs", "2", env={"HOME": "/proc/nothing", "MPLCONFIGDIR": None})
-    code, told = finished(process)
+    code, stderr = finished(process)
     assert code == 0
-    assert len(told.splitlines()) == 1
+    assert len(stderr.splitlines()) == 1
 
 
 def test_a_worker_that_is_killed_costs_one_picture_at_most(start, here):
@@ -582,11 +582,11 @@ def test_a_worker_that_is_killed_costs_one_picture_at_most(start, here):
                     os.kill(pid, 9)
                     killed += 1
                     break
-    told = process.communicate(timeout=60)[1].decode()
+    stderr = process.communicate(timeout=60)[1].decode()
     assert killed
-    failed = [line for line in told.splitlines() if "its worker process died" in line]
+    failed = [line for line in stderr.splitlines() if "its worker process died" in line]
     assert len(failed) <= killed
-    assert process.returncode == (1 if failed else 0), told
+    assert process.returncode == (1 if failed else 0), stderr
     assert 40 - len(failed) <= len(tree("out")) <= 40  # it may have been killed between its last byte and its word
     assert finished(start("batch", "in", "-o", "out", "--no-figure"))[0] == 0
     assert len(tree("out")) == 40
@@ -596,7 +596,7 @@ def test_a_worker_that_is_killed_costs_one_picture_at_most(start, here):
 def test_a_run_whose_workers_cannot_begin_was_not_interrupted(shell, here):
     fill("in", 3)
     result = shell("ulimit -n 16; poolcli batch in -o out --no-figure --jobs 8")
-    told = result.stderr.decode()
+    stderr = result.stderr.decode()
     assert result.returncode == 1
-    assert "fewer --jobs are expected" in told
-    assert "interrupted" not in told
+    assert "Too many open files (ulimit -n is 16); use fewer --jobs, or --jobs 0" in stderr
+    assert "interrupted" not in stderr

@@ -1,4 +1,4 @@
-"""Reports, sheets and their owners; whose result is whose."""
+"""Files of a batch: reports, sheets, and which result belongs to which picture."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import pytest
 from batches import OWN, fill, journal, pgm, tree
 from PIL import Image
 
-from poolcli.batch.crew import Crew
+from poolcli.batch.scheduler import Scheduler, SerialBackend
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,9 +30,9 @@ def test_another_picture_of_the_same_size_and_time_is_not_taken_for_done(cli, he
         (here / folder / "frame.pgm").write_bytes(b"P5\n8 8\n255\n" + bytes([value]) * 64)
         os.utime(f"{folder}/frame.pgm", ns=(10**18, 10**18))
     run(cli, "dark", "-o", "out")
-    told = run(cli, "light", "-o", "out", code=1).stderr
-    assert "its result would replace that of " in told
-    assert "dark/frame.pgm" in told
+    stderr = run(cli, "light", "-o", "out", code=1).stderr
+    assert "its result would replace that of " in stderr
+    assert "dark/frame.pgm" in stderr
     run(cli, "light", "-o", "out", "--force")
     with Image.open("out/frame.pooled.png") as image:
         np.testing.assert_array_equal(np.asarray(image), 255)
@@ -66,13 +66,13 @@ def test_the_folder_of_the_journal_takes_no_report(cli, here, name):
     fill("in", 2)
     run(cli, "in", "-o", "out")
     before = journal("out").read_bytes()
-    told = run(cli, "in", "-o", "out", "--report", f"out/{OWN}/{name}", "--force", code=2).stderr
-    assert "the folder of the journal" in told
+    stderr = run(cli, "in", "-o", "out", "--report", f"out/{OWN}/{name}", "--force", code=2).stderr
+    assert "the folder of the journal" in stderr
     assert journal("out").read_bytes() == before
 
 
 def test_a_sheet_in_the_folder_of_the_pictures_is_no_picture(cli, here, monkeypatch):
-    monkeypatch.setattr("poolcli.images.contact.PER_PAGE", 2)
+    monkeypatch.setattr("poolcli.figures.contact_sheet.PER_PAGE", 2)
     fill(".", 3)
     shutil.copy("small.png", "sheet-a.png")
     for _ in range(2):
@@ -88,7 +88,7 @@ def test_a_sheet_in_the_folder_of_the_pictures_is_no_picture(cli, here, monkeypa
 
 def test_a_run_killed_after_the_report_finds_it_again(cli, here, monkeypatch):
     fill("in", 2)
-    monkeypatch.setattr("poolcli.batch.extras.atomic_write", lambda *_, **__: os.chdir("nowhere"))
+    monkeypatch.setattr("poolcli.batch.outputs.atomic_write", lambda *_, **__: os.chdir("nowhere"))
     with pytest.raises(FileNotFoundError):
         run(cli, "in", "-o", "out", "--report", "r.csv")
     monkeypatch.undo()
@@ -108,24 +108,24 @@ def test_a_report_of_others_is_refused_before_any_work(cli, here, dry):
 
 
 def test_hints_lead_out(cli, here):
-    """Following what an error says must not lead to the next one."""
+    """The advice of an error message must not lead to the next error."""
     for name in ("one/a.pgm", "two/a.pgm", "one/b.pgm", "one/b.png"):
         os.makedirs(os.path.dirname(name), exist_ok=True)
         (here / name).write_bytes(pgm(0))
-    told = cli("batch", "one/a.pgm", "two/a.pgm", "-o", "out").stderr
-    assert "--name '{parent}-{stem}.png' --no-figure keeps them apart" in told
+    stderr = cli("batch", "one/a.pgm", "two/a.pgm", "-o", "out").stderr
+    assert "--name '{parent}-{stem}.png' --no-figure keeps them apart" in stderr
     run(cli, "one/a.pgm", "two/a.pgm", "-o", "out", "--name", "{parent}-{stem}.png")
-    told = cli("batch", "one", "-o", "out2").stderr
-    assert "--name '{name}.pooled.png' --no-figure keeps them apart" in told
+    stderr = cli("batch", "one", "-o", "out2").stderr
+    assert "--name '{name}.pooled.png' --no-figure keeps them apart" in stderr
     run(cli, "one", "-o", "out2", "--name", "{name}.pooled.png")
     assert sorted(tree("out2")) == ["a.pgm.pooled.png", "b.pgm.pooled.png", "b.png.pooled.png"]
 
 
 def test_missing_folders_are_told_one_by_one(cli, here):
     result = run(cli, "nosuch/", "neither/", "-o", "out", "--json", code=1)
-    told, problems = result.stderr, json.loads(result.stdout)["problems"]
-    assert "nosuch/: No such file or directory\n" in told
-    assert "neither/: No such file or directory\n" in told
+    stderr, problems = result.stderr, json.loads(result.stdout)["problems"]
+    assert "nosuch/: No such file or directory\n" in stderr
+    assert "neither/: No such file or directory\n" in stderr
     assert problems == [{"path": path, "error": "No such file or directory"} for path in ("nosuch/", "neither/")]
 
 
@@ -135,14 +135,18 @@ def test_nothing_included_is_told_even_quietly(cli, here):
 
 
 def test_at_the_first_failure_nothing_is_sent_ahead():
-    class Far:
-        jobs, far = 3, True
+    class Ahead(SerialBackend):
+        jobs, send_ahead = 3, True
 
-    assert Crew(Far(), str)._width == 6
-    with closing(Crew(Far(), str, ahead=False)) as crew:
-        assert crew._width == 3
-        crew._learn(1e-6)
-        assert crew._parcel == 1
+        def wait(self, workers, seconds):
+            self.busy = len(workers)
+            return workers
+
+    for send_ahead, most in ((True, None), (False, 3)):
+        taken = []
+        with closing(Scheduler(Ahead(), str, send_ahead=send_ahead)) as scheduler:
+            next(scheduler.run(taken.append(n) or n for n in range(100)))
+        assert len(taken) == (most or 6)
 
 
 def test_a_sheet_draws_what_a_journal_without_sizes_says(cli, here):
@@ -156,7 +160,7 @@ def test_a_sheet_draws_what_a_journal_without_sizes_says(cli, here):
 
 @pytest.mark.parametrize("name", ["numpy", "PIL", "poolcli", "random", "signal", "warnings", "ctypes"])
 def test_worker_processes_take_no_module_from_the_current_folder(here, name):
-    """Where pictures lie, files may have any name; an interpreter that is given a command looks there first."""
+    """A folder of pictures may have a file numpy.py; Python imports modules from the current folder first."""
     (here / f"{name}.py").write_text("open('taken', 'a').close(); raise SystemExit('mine')\n")
     program = f"import sys; sys.path[0] = {str(ROOT)!r}; from poolcli.cli import main; main()"
     done = subprocess.run(

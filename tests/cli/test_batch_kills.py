@@ -1,4 +1,4 @@
-"""A batch that is killed, interrupted or out of room at any moment: nothing half-made, and the same command goes on."""
+"""A batch killed, interrupted or out of space at any moment: files are complete, and the same command continues."""
 
 import errno
 import json
@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 from batches import OWN, alive, children, done, fill, journal, lines, parts, pgm, tree, until
-from click.testing import CliRunner
+from invoke import runner
 from PIL import Image
 
 from poolcli.batch import journal as batch_journal
-from poolcli.batch.crew import PARCEL_TASKS
+from poolcli.batch.scheduler import CHUNK_TASKS
 
 JOBS = 2
-IN_FLIGHT = 2 * JOBS * PARCEL_TASKS
+IN_FLIGHT = 2 * JOBS * CHUNK_TASKS
 FAST = ("--no-figure", "--jobs", str(JOBS))
 
 
@@ -31,14 +31,14 @@ def run(start):
 
     def call(output="out", *args, **options):
         process = start("batch", "in", "-o", output, *(args or FAST), **options)
-        told = process.communicate(timeout=60)[1].decode()
-        return process.returncode, told
+        stderr = process.communicate(timeout=60)[1].decode()
+        return process.returncode, stderr
 
     return call
 
 
 def readable(folder):
-    """All results of a folder can be read to their end; how many they are."""
+    """Check that all results of a folder are complete, and return their number."""
     names = [name for name in tree(folder) if name.endswith(".png")]
     for name in names:
         with Image.open(os.path.join(folder, name)) as image:
@@ -56,7 +56,7 @@ def killed(process):
 
 
 def test_fifty_kills_and_the_tree_of_an_undisturbed_run(here, start, run):
-    """What is noted is never made again; what is not is made by whoever comes next."""
+    """Results in the journal are never made again; the next run makes the others."""
     chance = random.Random(3)
     fill("in", 60, 200, 300)
     fill("in/sub", 8)
@@ -79,8 +79,8 @@ def test_fifty_kills_and_the_tree_of_an_undisturbed_run(here, start, run):
             for name in chance.sample(sorted(tree("out")), 20):
                 os.unlink(f"out/{name}")
                 deleted += 1
-    code, told = run("out", *options)
-    assert (code, told.splitlines()[:-1]) == (0, [])
+    code, stderr = run("out", *options)
+    assert (code, stderr.splitlines()[:-1]) == (0, [])
     assert tree("out") == expected
     assert parts("out") == []
     assert set(done("out")) == set(expected)
@@ -88,7 +88,7 @@ def test_fifty_kills_and_the_tree_of_an_undisturbed_run(here, start, run):
 
 
 def test_kills_with_figures(here, start, run):
-    """Between a result and its figure there is time to die, too."""
+    """A run may be killed between a result and its figure."""
     chance = random.Random(2)
     fill("in", 6)
     options = ("--jobs", str(JOBS))
@@ -101,8 +101,8 @@ def test_kills_with_figures(here, start, run):
         time.sleep(chance.random() * 0.03)
         kills += killed(process)
     assert kills >= 3
-    code, told = run("out", *options)
-    assert code == 0, told
+    code, stderr = run("out", *options)
+    assert code == 0, stderr
     assert tree("out") == tree("undisturbed")
     assert parts("out") == []
 
@@ -116,8 +116,8 @@ def test_a_killed_parent_takes_its_workers_along_and_leaves_no_lock(here, start,
     process.kill()
     process.communicate(timeout=20)
     until(lambda: not any(map(alive, below)), 5)
-    code, told = run("out", *FAST, "--pool", "median", "--size", "7")
-    assert code == 0, told
+    code, stderr = run("out", *FAST, "--pool", "median", "--size", "7")
+    assert code == 0, stderr
     assert len(tree("out")) == 30
     assert parts("out") == []
 
@@ -129,8 +129,8 @@ SIGNALS = {signal.SIGINT: (130, -signal.SIGINT), signal.SIGTERM: (143,)}
 def signalled(process, number, group):
     begun = time.monotonic()
     (os.killpg if group else os.kill)(process.pid, number)
-    told = process.communicate(timeout=20)[1].decode()
-    return time.monotonic() - begun, told
+    stderr = process.communicate(timeout=20)[1].decode()
+    return time.monotonic() - begun, stderr
 
 
 @pytest.mark.parametrize(("group", "jobs"), [(True, 2), (False, 2), (True, 0)], ids=["group", "parent", "no workers"])
@@ -141,12 +141,12 @@ def test_a_signal_in_the_middle_ends_the_run_and_the_same_command_goes_on(here, 
     process = start("batch", "in", "-o", "out", *options)
     until(lambda: len(done("out")) >= 3)
     below = list(children(process.pid))
-    seconds, told = signalled(process, number, group)
-    assert process.returncode in SIGNALS[number], told
+    seconds, stderr = signalled(process, number, group)
+    assert process.returncode in SIGNALS[number], stderr
     assert seconds < 2
-    assert "Traceback" not in told
-    assert "the same command goes on with them" in told
-    assert len(told.split("\n")) <= 5, "a summary, how it goes on, and one word"
+    assert "Traceback" not in stderr
+    assert "the same command goes on with them" in stderr
+    assert len(stderr.split("\n")) <= 5, "a summary, how it goes on, and one word"
     until(lambda: not any(map(alive, below)), 2)
     assert parts("out") == []
     made = len(done("out"))
@@ -158,7 +158,7 @@ def test_a_signal_in_the_middle_ends_the_run_and_the_same_command_goes_on(here, 
 
 
 def test_workers_have_no_threads_of_linear_algebra(here, start):
-    """No matrix is multiplied: where numpy's library made threads, they would take time to wait."""
+    """If numpy's library started threads, waiting for them would take time."""
     fill("in", 2, 3000, 4000)
     slow = ("--pool", "median", "--size", "31", "--stride", "1", "--padding", "same")
     process = start("batch", "in", "-o", "out", "--no-figure", "--jobs", "2", *slow, env={"OPENBLAS_NUM_THREADS": "5"})
@@ -178,10 +178,10 @@ def test_a_signal_in_a_slow_picture(here, start, number, jobs):
     until(lambda: journal("out").exists())
     time.sleep(0.6)
     below = list(children(process.pid))
-    seconds, told = signalled(process, number, group=True)
-    assert process.returncode in SIGNALS[number], told
+    seconds, stderr = signalled(process, number, group=True)
+    assert process.returncode in SIGNALS[number], stderr
     assert seconds < 2
-    assert "Traceback" not in told
+    assert "Traceback" not in stderr
     until(lambda: not any(map(alive, below)), 2)
     assert tree("out") == {}
     assert parts("out") == []
@@ -198,13 +198,13 @@ def test_a_signal_at_any_moment_of_the_start(here, start, run, number):
             process.communicate()
             break
         begun = os.path.isdir(f"out/{OWN}")
-        seconds, told = signalled(process, number, group=True)
-        # Before poolcli has begun, and when all is done and told, Python and the kernel decide.
+        seconds, stderr = signalled(process, number, group=True)
+        # Before poolcli has begun, and after the summary, Python and the kernel decide.
         early = () if begun else (1, -signal.SIGTERM, -signal.SIGINT)
-        late = (-number,) if "20 done, " in told else ()
-        assert process.returncode in (0, *SIGNALS[number], *early, *late), told
+        late = (-number,) if "20 done, " in stderr else ()
+        assert process.returncode in (0, *SIGNALS[number], *early, *late), stderr
         assert seconds < 2
-        assert "Traceback" not in told or not begun, told
+        assert "Traceback" not in stderr or not begun, stderr
         assert parts("out") == []
     assert run()[0] == 0
     assert len(tree("out")) == 20
@@ -219,17 +219,17 @@ def test_a_second_ctrl_c_waits_for_nothing(here, start):
     below = list(children(process.pid))
     os.killpg(process.pid, signal.SIGINT)
     time.sleep(0.15)
-    seconds, told = signalled(process, signal.SIGINT, group=True)
+    seconds, stderr = signalled(process, signal.SIGINT, group=True)
     assert seconds < 0.7
-    assert process.returncode in (130, -signal.SIGINT), told
-    assert "Traceback" not in told
+    assert process.returncode in (130, -signal.SIGINT), stderr
+    assert "Traceback" not in stderr
     until(lambda: not any(map(alive, below)), 2)
     assert parts("out") == []
 
 
 @pytest.fixture
 def small_disk(here):
-    """A folder with room for little."""
+    """A folder on a disk with little space."""
     folder = here / "disk"
     folder.mkdir()
     mounted = subprocess.run(
@@ -246,23 +246,24 @@ def test_a_full_disk_ends_the_run_soon_and_room_lets_it_go_on(small_disk, run, j
     fill("in", 12 if figures else 60, 100, 150)
     options = ("--jobs", jobs, "--size", "1", *(() if figures else ("--no-figure",)))
     assert run("undisturbed", *options)[0] == 0
-    code, told = run("disk/out", *options)
+    code, stderr = run("disk/out", *options)
     assert code == 1
-    (line,) = [line for line in told.splitlines() if "No space left" in line]
+    (line,) = [line for line in stderr.splitlines() if "No space left" in line]
+    assert line.startswith(f"stopped: disk/out/{'' if '/.poolcli/' in line else 'p'}")
     assert "the same command goes on" in line
-    assert len(told.splitlines()) == 2
+    assert len(stderr.splitlines()) == 2
     made = done("disk/out")
     expected = tree("undisturbed")
     assert 0 < len(made) < 60
     assert tree("disk/out").items() <= expected.items(), "complete or absent"
     assert parts("disk") == []
 
-    code, told = run("disk/out", *options)
+    code, stderr = run("disk/out", *options)
     assert code == 1
-    assert "exists already" not in told
+    assert "exists already" not in stderr
     subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
-    code, told = run("disk/out", *options)
-    assert code == 0, told
+    code, stderr = run("disk/out", *options)
+    assert code == 0, stderr
     assert tree("disk/out") == expected
     assert len(done("disk/out")) <= len(set(done("disk/out"))) + IN_FLIGHT
 
@@ -275,15 +276,16 @@ def test_a_disk_that_is_full_for_the_journal_only(here, small_disk, run, jobs):
     (small_disk / "own").mkdir()
     os.symlink("../disk/own", f"out/{OWN}")
     (small_disk / "filler").write_bytes(bytes(150_000))
-    code, told = run("out", "--no-figure", "--jobs", jobs)
+    code, stderr = run("out", "--no-figure", "--jobs", jobs)
     assert code == 1
-    assert len([line for line in told.splitlines() if "No space left" in line]) == 1
+    (line,) = [line for line in stderr.splitlines() if "No space left" in line]
+    assert f"out/{OWN}/" in line
     made = len(done("out"))
     assert 0 < made < 120
     assert readable("out") <= made + IN_FLIGHT
     (small_disk / "filler").unlink()
-    code, told = run("out", "--no-figure", "--jobs", jobs)
-    assert code == 0, told
+    code, stderr = run("out", "--no-figure", "--jobs", jobs)
+    assert code == 0, stderr
     assert len(tree("out")) == 120
 
 
@@ -295,10 +297,10 @@ def test_a_limit_on_the_size_of_files(here, run):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
-    code, told = run("out", *FAST, "--size", "1", preexec_fn=limit)
+    code, stderr = run("out", *FAST, "--size", "1", preexec_fn=limit)
     assert code == 1
-    assert "in/large.pgm: " in told
-    assert "too large" in told
+    assert "in/large.pgm: " in stderr
+    assert "too large" in stderr
     assert readable("out") == 6
     assert parts("out") == []
     assert run("out", *FAST, "--size", "1")[0] == 0
@@ -346,7 +348,7 @@ def test_failing_at_every_call(here, what):
 
     def batch():
         # Click turns Ctrl-C into an exit.
-        return CliRunner().invoke(command, ["batch", "in", "-r", "-o", "out", "--jobs", "0"])
+        return runner().invoke(command, ["batch", "in", "-r", "-o", "out", "--jobs", "0"])
 
     fill("in/sub", 1)
     shutil.copyfile("in/sub/p0000.pgm", "in/a.pgm")
@@ -379,7 +381,7 @@ def test_failing_at_every_call(here, what):
 
 
 def test_a_line_is_written_when_its_files_are_on_the_disk_and_not_before(here, cli, monkeypatch):
-    """File, name, folder, line: a machine that loses its power at any moment has no line without its file."""
+    """File, name, folder, line are synchronised in this order: after a power failure no line is without its file."""
     fill("in", 3)
     events = []
     fsync, link, write = os.fsync, os.link, batch_journal._write_all
@@ -409,7 +411,7 @@ def test_a_line_is_written_when_its_files_are_on_the_disk_and_not_before(here, c
 
 
 def test_a_journal_that_was_cut_at_any_byte_is_taken_up_again(here, cli):
-    """A machine that loses its power may lose the end of the journal: what it no longer says is made again."""
+    """After a power failure the end of the journal may be lost; results without a line are made again."""
     fill("in", 3)
     assert cli("batch", "in", "-o", "out", "--no-figure", "--jobs", "0").exit_code == 0
     expected, whole = tree("out"), journal("out").read_bytes()

@@ -1,4 +1,4 @@
-"""File names of any kind in a batch: done or refused in words, shown escaped, and a row for each in every report."""
+"""File names of any kind in a batch: processed or refused, shown escaped, with a row in every report."""
 
 import csv
 import json
@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 from batches import OWN, pgm, tree
-from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from invoke import runner
 
+from poolcli.batch.plan import natural
 from poolcli.cli.group import cli as command
-from poolcli.images.opening import display_name
+from poolcli.display import display_name
 
 HOSTILE = [
     b"caf\xe9.png", b"\xff\xfe.png", b"a\nb.png", b"\r.png", b"e\x1b[31mred.png", b"\x1b]0;title\x07.png", b"\x07.png",
@@ -27,8 +28,8 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-def printable(told):
-    return all(character.isprintable() or character == "\n" for character in told)
+def printable(stderr):
+    return all(character.isprintable() or character == "\n" for character in stderr)
 
 
 @pytest.fixture
@@ -42,8 +43,8 @@ def hostile(here):
 
 
 def finished(process):
-    out, told = process.communicate(timeout=60)
-    return process.returncode, out, told.decode("utf-8")
+    out, stderr = process.communicate(timeout=60)
+    return process.returncode, out, stderr.decode("utf-8")
 
 
 @pytest.mark.parametrize("jobs", ["0", "2"])
@@ -51,11 +52,11 @@ def test_all_are_done_and_told(hostile, start, jobs):
     environment = {"PYTHONIOENCODING": "utf-8", "LC_ALL": "C.UTF-8"}
     options = ("--no-figure", "--jobs", jobs)
     reports = ("--report", "a.csv", "--json", "-v")
-    code, out, told = finished(start("batch", "in", "-o", "out", *options, *reports, env=environment))
-    assert code == 0, told
-    assert printable(told)
+    code, out, stderr = finished(start("batch", "in", "-o", "out", *options, *reports, env=environment))
+    assert code == 0, stderr
+    assert printable(stderr)
     shown = [name for name in HOSTILE if not name.startswith(b".")]
-    assert len(told.split("\n")) == len(shown) + 3, "left out, a line for each, a summary"
+    assert len(stderr.split("\n")) == len(shown) + 3, "left out, a line for each, a summary"
     made = {name for name in os.listdir(b"out") if name != OWN.encode()}
     assert made == {os.path.splitext(name)[0] + b".pooled.png" for name in shown}
     assert not [name for name in tree(".") if "pwned" in os.path.basename(name) and "touch" not in name]
@@ -65,7 +66,7 @@ def test_all_are_done_and_told(hostile, start, jobs):
     rows = [json.loads(line) for line in Path("a.jsonl").read_bytes().splitlines()]
     with open("a.csv", encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(file))
-    expected = [name.decode("utf-8", "backslashreplace") for name in sorted(shown)]
+    expected = [name.decode("utf-8", "backslashreplace") for name in sorted(shown, key=lambda n: (natural(n), n))]
     for found in (rows, table, json.loads(out)["results"]):
         assert [row["name"] for row in found] == expected
     json.dumps(rows, ensure_ascii=False).encode("utf-8")
@@ -77,12 +78,12 @@ def test_failures_and_plans_show_such_names_escaped(hostile, start):
             file.write(b"" if number % 2 else b"P5\n")
     shown = [name for name in HOSTILE if not name.startswith(b".")]
     for options in ((), ("--dry-run",)):
-        code, out, told = finished(start("batch", "in", "-o", "out", "--no-figure", "-j", "1", *options))
+        code, out, stderr = finished(start("batch", "in", "-o", "out", "--no-figure", "-j", "1", *options))
         assert (code, out) == (1, b"")
-        assert printable(told)
+        assert printable(stderr)
         for name in shown:
-            assert f"in/{display_name(name)}: " in told
-        assert len(told.split("\n")) == len(shown) + 3 - len(options)
+            assert f"in/{display_name(name)}: " in stderr
+        assert len(stderr.split("\n")) == len(shown) + 3 - len(options)
 
 
 def test_a_plan_shows_such_names_escaped(hostile, start):
@@ -94,22 +95,22 @@ def test_a_plan_shows_such_names_escaped(hostile, start):
 
 
 def test_names_given_one_by_one(hostile, start):
-    """As a shell gives them for ``in/*``; what begins with a minus goes after two."""
+    """As a shell gives them for ``in/*``; names that begin with a minus come after ``--``."""
     os.chdir("in")
     names = [name for name in HOSTILE if not name.startswith((b".", b"-"))]
-    code, _, told = finished(start("batch", "-o", "../out", "--no-figure", "-j", "1", "--", *HOSTILE))
-    assert code == 0, told
+    code, _, stderr = finished(start("batch", "-o", "../out", "--no-figure", "-j", "1", "--", *HOSTILE))
+    assert code == 0, stderr
     assert len(os.listdir("../out")) == len(HOSTILE) + 1
-    code, _, told = finished(start("batch", *names, "-o", "../out", "--no-figure", "-j", "1"))
-    assert (code, told.startswith(f"0 done, {len(names)} skipped")) == (0, True)
+    code, _, stderr = finished(start("batch", *names, "-o", "../out", "--no-figure", "-j", "1"))
+    assert (code, stderr.startswith(f"0 done, {len(names)} skipped")) == (0, True)
     assert finished(start("batch", "-rf.png", "-o", "../out"))[0] == 2
 
 
 def test_clashes_of_such_names_are_one_line(hostile, start):
-    code, _, told = finished(start("batch", "in", "-o", "out", "--name", "x\x1b[31m\udce9.png"))
+    code, _, stderr = finished(start("batch", "in", "-o", "out", "--name", "x\x1b[31m\udce9.png"))
     assert code == 2
-    assert printable(told)
-    assert len(told.strip().split("\n")) == 4
+    assert printable(stderr)
+    assert len(stderr.strip().split("\n")) == 4
     assert not os.path.exists("out")
 
 
@@ -118,9 +119,11 @@ def test_options_with_such_names(hostile, start, what):
     name = "x\n\x1b[31m\udce9\u202e"
     before = tree(".")
     args = [f"in/{name}"] if what == "INPUT" else ["in", what, name]
-    code, _, told = finished(start("batch", *args, *(() if what == "-o" else ("-o", "out")), "--no-figure", "-j", "0"))
+    code, _, stderr = finished(
+        start("batch", *args, *(() if what == "-o" else ("-o", "out")), "--no-figure", "-j", "0")
+    )
     assert code == (0 if what in ("-o", "--exclude") else 2 if what in ("--name", "--report") else 1)
-    assert printable(told)
+    assert printable(stderr)
     assert before.items() <= tree(".").items()
 
 
@@ -161,6 +164,7 @@ TAME = st.text(string.printable, max_size=5).map(str.encode)
 @given(
     st.lists(st.one_of(NAME, TAME.filter(lambda raw: raw and b"/" not in raw and raw not in (b".", b".."))), max_size=4)
 )
+@pytest.mark.promise("C3")
 def test_any_names_are_done_or_refused_and_have_a_row(tmp_path_factory, names):
     with chdir(tmp_path_factory.mktemp("any")):
         check(set(names))
@@ -172,7 +176,7 @@ def check(names):
         with open(os.path.join(b"in", name), "wb") as file:
             file.write(pgm(1))
     args = ["batch", "in", "-o", "out", "--include", "*", "--jobs", "0", "--no-figure", "--report", "r.jsonl"]
-    result = CliRunner().invoke(command, args)
+    result = runner().invoke(command, args)
     assert isinstance(result.exception, SystemExit | None)
     assert printable(result.stderr)
     if result.exit_code == 2:
@@ -182,6 +186,8 @@ def check(names):
     shown = {name for name in names if not name.startswith(b".")}
     assert result.exit_code == (0 if shown else 1)
     rows = [json.loads(line) for line in Path("r.jsonl").read_bytes().splitlines()]
-    assert [row["name"] for row in rows] == [name.decode("utf-8", "backslashreplace") for name in sorted(shown)]
+    assert [row["name"] for row in rows] == [
+        name.decode("utf-8", "backslashreplace") for name in sorted(shown, key=lambda n: (natural(n), n))
+    ]
     assert len(os.listdir(b"out")) == len(shown) + 1
-    assert CliRunner().invoke(command, args).exit_code == result.exit_code
+    assert runner().invoke(command, args).exit_code == result.exit_code

@@ -1,4 +1,4 @@
-"""Whatever the environment holds, a run does the same; and it takes no more memory than it must."""
+"""A run gives the same output in any environment, and takes no more memory than needed."""
 
 import os
 import struct
@@ -49,14 +49,15 @@ def plain(tmp_path_factory):
 
 
 @pytest.mark.parametrize("what", [*ENVIRONMENTS, "hostile matplotlibrc"])
+@pytest.mark.promise("A18")
 def test_result_figure_and_words_are_the_same_in_any_environment(plain, start, here, what):
     (here / "matplotlibrc").write_text(HOSTILE_SETTINGS if what.startswith("hostile") else "")
     process = start("run", "small.png", "--kernel", "edge", env=ENVIRONMENTS.get(what, {}))
-    out, told = process.communicate()
+    out, stderr = process.communicate()
 
-    assert process.returncode == 0, told
+    assert process.returncode == 0, stderr
     assert out == b""
-    assert told == plain[2], "nothing odd on stderr"
+    assert stderr == plain[2], "nothing odd on stderr"
     assert (here / "small.pooled.png").read_bytes() == plain[0]
     assert (here / "small.figure.png").read_bytes() == plain[1]
 
@@ -75,17 +76,17 @@ def test_a_home_that_cannot_be_written_makes_no_noise(plain, start, here):
             "MPLCONFIGDIR": str(here / "small.png"),
         },
     )
-    _, told = process.communicate()
+    _, stderr = process.communicate()
 
     assert process.returncode == 0
-    assert told == plain[2]
+    assert stderr == plain[2]
 
 
 def test_help_can_be_shown_on_an_ascii_terminal(start):
     for words in (["run", "--help"], ["list", "pools"], ["list", "kernels"], ["list", "recipes"]):
         process = start(*words, env=ENVIRONMENTS["ascii"])
-        out, told = process.communicate()
-        assert process.returncode == 0, told
+        out, stderr = process.communicate()
+        assert process.returncode == 0, stderr
         assert out
 
 
@@ -114,7 +115,7 @@ print(os.waitstatus_to_exitcode(status), peak * (1 if sys.platform == "darwin" e
 
 
 def peak_of(folder, *words):
-    """Highest resident memory of a run, in bytes: of a process that was executed anew, not of a fork of this one."""
+    """Highest resident memory in bytes of a run in a new process that is no fork of this one."""
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, *words],
         cwd=folder,
@@ -142,6 +143,7 @@ def large(tmp_path_factory):
     [["--pool", "max"], ["--kernel", "edge"], ["--kernel", "blur", "--pool", "average", "--size", "4"]],
     ids=" ".join,
 )
+@pytest.mark.promise("A15")
 def test_memory_is_the_picture_twice_the_result_and_little_else(large, options):
     """Pillow's pixels, their array, the result: 48 + 48 + at most 4 bytes for each of its values. One float32 map would be 192 MB."""
     folder, base = large
@@ -188,6 +190,7 @@ def test_a_figure_takes_no_copy_of_the_maps(large):
     assert peak < base + 2 * 6000 * 8000 + 2 * 3000 * 4000 + 80 * MEGA
 
 
+@pytest.mark.promise("A14")
 def test_a_bomb_is_refused_without_memory(large):
     folder, base = large
     (folder / "bomb.png").write_bytes(bomb(40000, 40000))

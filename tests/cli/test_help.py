@@ -10,8 +10,9 @@ import pytest
 
 from poolcli import __version__
 from poolcli.cli.group import COMMANDS, cli
+from poolcli.ops.banks import BANKS
 from poolcli.ops.kernels import KERNELS
-from poolcli.ops.kinds import ALIASES, POOLS
+from poolcli.ops.pools import ALIASES, POOLS
 from poolcli.pipeline.recipe import recipe_names
 
 RUN = cli.get_command(None, "run")
@@ -74,6 +75,7 @@ PRODUCT = [
     "--kernel",
     "--conv-stride",
     "--conv-padding",
+    "--conv-padding-mode",
     "--conv-dilation",
     "--relu",
     "--no-relu",
@@ -122,7 +124,7 @@ def test_run_has_every_option_of_its_description(option):
 
 def test_every_parameter_of_a_kind_has_its_option():
     options = {o for param in RUN.params for o in param.opts}
-    assert {f"--{pool.parameter.name}" for pool in POOLS.values() if pool.parameter} <= options
+    assert {f"--{one.name}" for pool in POOLS.values() for one in pool.parameters} <= options
 
 
 def test_help_lists_the_commands_and_fits_80_columns(request):
@@ -186,8 +188,10 @@ def test_an_option_that_is_nearly_one_is_suggested(request, word, meant):
     [
         ("pools", [*POOLS, *ALIASES]),
         ("kernels", KERNELS),
+        ("banks", [*BANKS, *BANKS["default"].kernels]),
         ("recipes", recipe_names()),
         ("formats", ["png", "npy", "webp"]),
+        ("demos", ["a", "b", "tensorflow", "d2l"]),
     ],
 )
 def test_list_shows_the_tables_on_stdout(request, what, names):
@@ -233,14 +237,21 @@ def completions(request, line):
         ("poolcli ", list(COMMANDS)),
         ("poolcli run --pool ", [*POOLS, *ALIASES]),
         ("poolcli run --pool m", [name for name in [*POOLS, *ALIASES] if name.startswith("m")]),
+        ("poolcli compare cat.jpg --pools ", list(POOLS)),
+        ("poolcli compare cat.jpg --pools max,av", ["max,average"]),
+        (
+            "poolcli compare cat.jpg --pools max,m",
+            [f"max,{name}" for name in POOLS if name[0] == "m" and name != "max"],
+        ),
         ("poolcli run --kernel ", list(KERNELS)),
         ("poolcli run --kernel sobel-l", ["sobel-left"]),
+        ("poolcli features --bank ", [*BANKS, "none"]),
         ("poolcli run --recipe ", recipe_names()),
         ("poolcli run --padding sa", ["same", "same-lower"]),
         ("poolcli run --channels ", ["gray", "each"]),
         ("poolcli run --si", ["--size"]),
-        ("poolcli run --conv-", ["--conv-stride", "--conv-padding", "--conv-dilation"]),
-        ("poolcli list ", ["pools", "kernels", "recipes", "formats"]),
+        ("poolcli run --conv-", ["--conv-stride", "--conv-padding", "--conv-padding-mode", "--conv-dilation"]),
+        ("poolcli list ", ["pools", "kernels", "banks", "recipes", "formats", "paddings", "demos"]),
     ],
 )
 def test_completion_knows_the_tables(request, line, expected):

@@ -1,4 +1,4 @@
-"""File names of any kind: read, written, and shown so that none can forge a line or repaint a terminal."""
+"""File names of any kind: read, written, and shown escaped, so that none can imitate a line or control a terminal."""
 
 import io
 import json
@@ -32,13 +32,13 @@ def test_a_name_of_any_bytes_is_read_written_and_shown_escaped(start, files, wha
     raw, shown = HOSTILE[what]
     os.rename(b"small.png", raw)
     process = start("run", raw, env={"PYTHONIOENCODING": "utf-8", "LC_ALL": "C.UTF-8"})
-    out, told = process.communicate()
+    out, stderr = process.communicate()
 
-    assert process.returncode == 0, told
+    assert process.returncode == 0, stderr
     assert out == b""
     stem = os.path.splitext(raw)[0]
     assert set(os.listdir(b".")) == {b"cat.jpg", raw, stem + b".pooled.png", stem + b".figure.png"}
-    lines = told.decode().splitlines()
+    lines = stderr.decode().splitlines()
     assert lines[-1] == f"wrote {shown}, {shown.replace('pooled', 'figure')}"
     assert len(lines) == 4, "a header, two steps, one line of files"
     assert all(line.isprintable() for line in lines)
@@ -47,20 +47,20 @@ def test_a_name_of_any_bytes_is_read_written_and_shown_escaped(start, files, wha
 def test_an_error_about_such_a_name_is_still_one_line(start):
     for raw in (b"a\nb.png", b"\xe9\x1b[2J.png"):
         process = start("run", raw)
-        _, told = process.communicate()
+        _, stderr = process.communicate()
         assert process.returncode == 1
-        (line,) = told.decode().splitlines()
+        (line,) = stderr.decode().splitlines()
         assert line.isprintable()
 
 
 @pytest.mark.parametrize("where", ["-o", "--figure", "--recipe", "--kernel", "--size", "--stages", "--format"])
 def test_a_usage_error_about_such_a_name_is_still_one_line(start, where):
     process = start("run", "small.png", where, "x\n\x1b[31m\udce9/y.txt")
-    _, told = process.communicate()
+    _, stderr = process.communicate()
 
     assert process.returncode in (1, 2)
-    assert b"\x1b" not in told
-    assert len(told.decode().splitlines()) in (1, 4)
+    assert b"\x1b" not in stderr
+    assert len(stderr.decode().splitlines()) in (1, 4)
 
 
 def test_a_name_that_begins_with_a_minus_goes_after_two(cli, files):
@@ -97,10 +97,10 @@ def test_names_in_json_are_valid_unicode_and_one_spelling(start):
     os.rename(b"small.png", b"\xe9.png")
     process = start("run", b"\xe9.png", "--json", "--no-figure")
     out, _ = process.communicate()
-    told = json.loads(out)
+    record = json.loads(out)
 
-    json.dumps(told, ensure_ascii=False).encode("utf-8")
-    assert os.path.splitext(told["input"]["source"])[0] == told["files"]["result"].removesuffix(".pooled.png")
+    json.dumps(record, ensure_ascii=False).encode("utf-8")
+    assert os.path.splitext(record["input"]["source"])[0] == record["files"]["result"].removesuffix(".pooled.png")
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "jpg", "webp"])

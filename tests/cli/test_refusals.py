@@ -1,4 +1,4 @@
-"""What is refused: exit code, one line that says what was wrong and what would be accepted, and nothing written."""
+"""Refusals: the exit code, one line with what is wrong and what to write instead, and no files."""
 
 import os
 import struct
@@ -26,8 +26,8 @@ WRONG_FOR_ANY_PICTURE = {
     ("--padding", "foo"): ("--padding", "'foo'", "same-lower"),
     ("--padding", "-1"): ("--padding", "'-1'"),
     ("--padding", "1,2,3"): ("--padding", "'1,2,3'", "TOP,BOTTOM,LEFT,RIGHT"),
-    ("--padding", "2"): ("padding 2", "1 for a size of 2"),
-    ("--padding", "0,2,0,0"): ("padding", "1 for a size of 2"),
+    ("--padding", "2"): ("padding 2", "a window of 2 allows 1"),
+    ("--padding", "0,2,0,0"): ("padding", "a window of 2 allows 1"),
     ("--pool", "maxx"): ("--pool", "'maxx'", "did you mean 'max'"),
     ("--pool", ""): ("--pool", "average"),
     ("--p", "2"): ("p", "'max'", "lp"),
@@ -53,11 +53,11 @@ WRONG_FOR_ANY_PICTURE = {
     ("--kernel", "1,,2"): ("--kernel", "empty cell"),
     ("--kernel", "- 1"): ("--kernel", "'-'"),
     ("--kernel", ""): ("--kernel", "edge"),
-    ("--kernel", ";"): ("--kernel", "empty"),
+    ("--kernel", ";"): ("--kernel", "no numbers"),
     ("--kernel", "missing.txt"): ("--kernel", "missing.txt", "No such file"),
     ("--kernel", "cat.jpg"): ("--kernel", "cat.jpg"),
-    ("--conv-stride", "2"): ("conv stride", "kernel expected"),
-    ("--conv-padding", "same"): ("conv padding", "kernel expected"),
+    ("--conv-stride", "2"): ("conv stride", "add a kernel"),
+    ("--conv-padding", "same"): ("conv padding", "add a kernel"),
     ("--kernel", "edge", "--conv-stride", "0"): ("--conv-stride", "at least 1"),
     ("--kernel", "edge", "--conv-padding", "-1"): ("--conv-padding",),
     ("--kernel", "edge", "--conv-dilation", "0"): ("--conv-dilation",),
@@ -80,7 +80,7 @@ WRONG_FOR_ANY_PICTURE = {
     ("--resize", "100000x100000"): ("resize 100000x100000", "--max-pixels"),
     ("--resize-filter", "cubic"): ("--resize-filter", "bicubic"),
     ("--background", "nocolor"): ("nocolor", "#rrggbb"),
-    ("--nan", "ignore"): ("--nan", "zero"),
+    ("--nan", "keep"): ("--nan", "zero"),
     ("--recipe", "kaggle"): ("kaggle", "kaggle-tutorial"),
     ("--recipe", "lennet"): ("lennet", "lenet"),
     ("--recipe", "missing.toml"): ("missing.toml", "no such recipe or file", "lenet"),
@@ -146,8 +146,9 @@ def test_wrong_usage_is_exit_2_with_one_error_line_and_writes_nothing(cli, files
         ("--resize", "100000x100000"),
     ],
 )
+@pytest.mark.promise("A13")
 def test_what_is_wrong_for_any_picture_is_found_before_the_picture(cli, arguments):
-    """Exit 2 also when the picture is missing: it was not looked at."""
+    """Exit 2 even if the picture is missing: it is not opened."""
     result = cli("run", "missing.png", *arguments)
 
     assert result.exit_code == 2
@@ -177,7 +178,10 @@ WRONG_FOR_THIS_PICTURE = {
         "--blocks",
         "9",
     ): "small.png: block 4, filter: the 1x3 map is smaller than the 3x3 ",
-    ("--max-pixels", "959"): "small.png: 24x40 (height x width) is 960 pixels; at most 959 are accepted, --max-pixels",
+    (
+        "--max-pixels",
+        "959",
+    ): "small.png: 24x40 (height x width) is 960 pixels; at most 959 are allowed; raise the limit with --max-pixels",
 }
 
 
@@ -238,6 +242,7 @@ def test_what_is_no_picture_is_exit_1_with_one_line(cli, here, files, name):
     assert files() == before
 
 
+@pytest.mark.promise("A14")
 def test_a_bomb_is_refused_with_its_size_and_the_limit(cli, here):
     (here / "bomb.png").write_bytes(BOMB)
     line = cli("run", "bomb.png").stderr
@@ -257,6 +262,7 @@ def test_a_bomb_is_refused_with_its_size_and_the_limit(cli, here):
     ],
     ids=["folder", "pipe", "dangling", "loop", "missing"],
 )
+@pytest.mark.promise("A16")
 def test_what_is_no_file_is_exit_1_with_one_line(cli, make):
     make("thing.png")
     result = cli("run", "thing.png", "--no-figure")
@@ -272,6 +278,7 @@ def test_an_empty_name_is_shown_as_one(cli):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.promise("A9")
 def test_values_that_are_not_finite_are_refused_or_read_as_zero(cli, files, bad):
     values = np.ones((4, 4), np.float32)
     values[:2, :2] = bad
@@ -329,6 +336,7 @@ def test_an_existing_file_is_not_touched_and_nothing_else_is_written(cli, here, 
 
 
 @pytest.mark.parametrize("name", ["cat.jpg", "./cat.jpg", "../{}/cat.jpg", "soft.jpg", "hard.jpg", "chain.jpg"])
+@pytest.mark.promise("A4")
 def test_the_output_may_not_be_the_input_even_with_force(cli, here, files, name):
     os.symlink("cat.jpg", "soft.jpg")
     os.symlink("soft.jpg", "chain.jpg")
@@ -341,6 +349,7 @@ def test_the_output_may_not_be_the_input_even_with_force(cli, here, files, name)
     assert files() == before
 
 
+@pytest.mark.promise("A4")
 def test_the_input_may_be_a_link_to_the_output_too(cli, files):
     os.symlink("small.png", "soft.png")
     before = files()
@@ -460,6 +469,7 @@ ABSURD = [
 
 
 @pytest.mark.parametrize("arguments", ABSURD)
+@pytest.mark.promise("A13")
 def test_absurd_numbers_end_at_once_in_at_most_one_error_line(shell, files, arguments):
     before = files()
     done = shell(f"ulimit -v 6000000; timeout 10 poolcli run small.png --no-figure -q -o out.npy {arguments}")

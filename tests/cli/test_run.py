@@ -1,4 +1,4 @@
-"""`poolcli run` on pictures as they should be: what is written can be opened again and holds the right numbers."""
+"""`poolcli run` on valid pictures: the files can be opened and hold the right numbers."""
 
 import io
 import json
@@ -60,7 +60,17 @@ def test_the_figure_stands_beside_the_result(cli, here):
     (here / "out").mkdir()
 
     assert cli("run", "small.png", "-o", "out/result.tif").exit_code == 0
-    assert sorted(os.listdir("out")) == ["result.tif", "small.figure.png"]
+    assert sorted(os.listdir("out")) == ["result.figure.png", "result.tif"]
+
+
+def test_an_existing_folder_takes_the_default_names(cli, here):
+    (here / "out").mkdir()
+    (here / "out.png").mkdir()
+
+    assert cli("run", "small.png", "-o", "out").exit_code == 0
+    assert sorted(os.listdir("out")) == ["small.figure.png", "small.pooled.png"]
+    assert cli("run", "small.png", "-o", "out.png/").exit_code == 0
+    assert sorted(os.listdir("out.png")) == ["small.figure.png", "small.pooled.png"]
 
 
 @pytest.mark.parametrize("suffix", SAVED)
@@ -207,33 +217,33 @@ def test_json_is_one_object_of_the_stated_shape(cli, small):
     result = cli("run", "small.png", "--json", "--kernel", "edge", "--repeat", 2, "--stages", "st")
 
     assert result.exit_code == 0
-    told = json.loads(result.stdout)
-    assert set(told) == {"poolcli", "input", "recipe", "recipe_hash", "stages", "files", "seconds"}
-    assert told["poolcli"] == __version__
-    assert told["input"]["source"] == "small.png"
-    assert told["input"]["shape"] == [24, 40]
-    assert told["input"]["mean"] == pytest.approx(small.mean() / 255, rel=1e-6)
-    assert [stage["name"] for stage in told["stages"]] == ["conv2d", "relu", "pool2d", "pool2d"]
-    assert [stage["shape"] for stage in told["stages"]] == [[24, 40], [24, 40], [12, 20], [6, 10]]
-    for stage in told["stages"]:
+    record = json.loads(result.stdout)
+    assert set(record) == {"poolcli", "input", "recipe", "recipe_hash", "stages", "files", "seconds"}
+    assert record["poolcli"] == __version__
+    assert record["input"]["source"] == "small.png"
+    assert record["input"]["shape"] == [24, 40]
+    assert record["input"]["mean"] == pytest.approx(small.mean() / 255, rel=1e-6)
+    assert [stage["name"] for stage in record["stages"]] == ["conv2d", "relu", "pool2d", "pool2d"]
+    assert [stage["shape"] for stage in record["stages"]] == [[24, 40], [24, 40], [12, 20], [6, 10]]
+    for stage in record["stages"]:
         assert stage["min"] <= stage["mean"] <= stage["max"]
         assert 0 <= stage["active"] <= 1
-    assert told["stages"][-1]["receptive_field"] == [6, 6]
-    assert told["stages"][-1]["total_stride"] == [4, 4]
-    assert re.fullmatch(r"[0-9a-f]{16}", told["recipe_hash"])
-    assert 0 < told["seconds"] < 60
-    written = [told["files"]["result"], told["files"]["figure"], *told["files"]["stages"]]
+    assert record["stages"][-1]["receptive_field"] == [6, 6]
+    assert record["stages"][-1]["total_stride"] == [4, 4]
+    assert re.fullmatch(r"[0-9a-f]{16}", record["recipe_hash"])
+    assert 0 < record["seconds"] < 60
+    written = [record["files"]["result"], record["files"]["figure"], *record["files"]["stages"]]
     assert all(os.path.getsize(name) for name in written)
 
 
 def test_the_recipe_in_json_can_be_used_as_one(cli, files):
-    told = json.loads(
+    record = json.loads(
         cli("run", "small.png", "--json", "--no-figure", "--kernel", "1 2; 3 4", "--pool", "lp", "--p", "inf").stdout
     )
-    with open("told.json", "w", encoding="utf-8") as file:
-        json.dump(told["recipe"], file, allow_nan=False)
+    with open("printed.json", "w", encoding="utf-8") as file:
+        json.dump(record["recipe"], file, allow_nan=False)
 
-    assert cli("run", "small.png", "--recipe", "told.json", "-o", "again.png", "--no-figure").exit_code == 0
+    assert cli("run", "small.png", "--recipe", "printed.json", "-o", "again.png", "--no-figure").exit_code == 0
     assert files()["again.png"] == files()["small.pooled.png"]
 
 
@@ -262,7 +272,7 @@ def test_the_table_is_on_stderr_only_and_names_every_step(cli):
     ):
         assert word in result.stderr
     last = next(line for line in result.stderr.splitlines() if line.startswith("Condense (MaxPool) 2"))
-    assert last.split()[-2:] == ["6x6", "4"], "what a value sees, and how far its neighbour is"
+    assert last.split()[-2:] == ["6x6", "4"], "receptive field and step"
     assert "small.pooled.png" in result.stderr
     assert "\x1b" not in result.stderr
 
@@ -287,6 +297,7 @@ def test_verbose_tells_the_recipe(cli):
     assert hash_ not in plain
 
 
+@pytest.mark.promise("A12")
 def test_more_frames_than_one_are_noted_and_quiet_silences_the_note(cli, small):
     image = Image.fromarray(small)
     image.save("anim.gif", save_all=True, append_images=[Image.fromarray(255 - small)])
@@ -435,8 +446,26 @@ def test_stages_are_every_map_as_picture_and_as_values(cli, small):
     np.testing.assert_array_equal(np.load("st/3-pool2d.npy"), maximum(np.load("st/2-relu.npy")))
     np.testing.assert_array_equal(np.load("st/4-pool2d.npy"), np.load("o.npy"))
     np.testing.assert_array_equal(np.asarray(opened("st/0-input.png")), small)
-    relu = np.load("st/2-relu.npy").astype(np.float64)
-    np.testing.assert_array_equal(np.asarray(opened("st/2-relu.png")), np.floor(np.clip(relu, 0, 1) * 255 + 0.5))
+
+
+def test_pictures_of_stages_have_the_colours_of_the_figure(cli, here):
+    """The figure shows a map of 24x40 cell by cell: each of its colours is the stage's picture, enlarged."""
+    cli("run", "small.png", "--kernel", "edge", "--stages", "st", "-o", "o.png")
+    figure = np.asarray(opened("o.figure.png"))
+    for name in ("0-input", "1-conv2d", "2-relu"):
+        picture = np.asarray(opened(f"st/{name}.png").convert("RGB"))
+        times = next(k for k in range(20, 0, -1) if _holds(figure, picture[12].repeat(k, axis=0)))
+        assert times > 1
+
+    cli("run", "small.png", "--kernel", "edge", "--stages", "gray", "-o", "p.png", "--scale", "0,1", "--no-figure")
+    relu = np.load("gray/2-relu.npy").astype(np.float64)
+    np.testing.assert_array_equal(np.asarray(opened("gray/2-relu.png")), np.floor(np.clip(relu, 0, 1) * 255 + 0.5))
+
+
+def _holds(figure, row):
+    """Whether these pixels stand side by side somewhere."""
+    bytes_of_row = row.tobytes()
+    return any(bytes_of_row in line.tobytes() for line in figure)
 
 
 def test_channels_each_pools_every_channel(cli):
@@ -450,6 +479,7 @@ def test_channels_each_pools_every_channel(cli):
     np.testing.assert_array_equal(np.asarray(image), expected)
 
 
+@pytest.mark.promise("A8")
 def test_sixteen_bits_stay_sixteen_bits(cli):
     deep = np.arange(0, 65536, 67, dtype=np.uint16)[:960].reshape(24, 40)
     Image.fromarray(deep).save("deep.png")
@@ -486,6 +516,7 @@ def test_range_byte_clips_at_255(cli, small):
     np.testing.assert_array_equal(np.asarray(opened("o.png")), maximum(small))
 
 
+@pytest.mark.promise("A20")
 def test_the_number_of_threads_changes_no_byte(cli, files):
     for count in (1, 2, 3):
         cli(
@@ -550,10 +581,29 @@ def test_a_traceback_is_shown_from_vv_on_only(cli):
 
 
 def test_values_beyond_white_are_told_of(cli):
-    """An edge map on 0 to 255 goes far beyond; what is saved as a picture loses that, what is saved as numbers does not."""
-    told = cli("run", "cat.jpg", "--kernel", "edge", "--range", "byte", "--no-figure", "-o", "o.png").stderr
-    assert "values above 255, up to " in told
-    assert "--scale stretch" in told
+    """An edge map goes far beyond 0 to 255: a picture is clipped, an array is not."""
+    stderr = cli("run", "cat.jpg", "--kernel", "edge", "--range", "byte", "--no-figure", "-o", "o.png").stderr
+    assert "values above 255, up to " in stderr
+    assert "--scale stretch" in stderr
     for arguments in (["-o", "o.npy"], ["-o", "p.png", "--scale", "stretch"], ["-o", "f.tif", "--depth", "float"]):
         assert "values above" not in cli("run", "cat.jpg", "--kernel", "edge", "--no-figure", *arguments).stderr
     assert "values above" not in cli("run", "cat.jpg", "--no-figure", "-o", "plain.png").stderr
+
+
+@pytest.mark.parametrize(("suffix", "told"), [("png", True), ("tif", False), ("npy", False)])
+def test_values_beyond_the_scale_are_told_only_where_they_are_lost(cli, here, suffix, told):
+    np.save(here / "numbers.npy", np.full((4, 4), 7.5, np.float32))
+
+    result = cli("run", "numbers.npy", "-o", f"out.{suffix}", "--no-figure")
+
+    assert result.exit_code == 0, result.stderr
+    assert ("saved as white" in result.stderr) == told
+
+
+def test_labels_are_exact_in_tiff(cli, here):
+    np.save(here / "labels.npy", np.full((4, 4), 99_999_999, np.int32))
+
+    result = cli("run", "labels.npy", "--pool", "mode", "--range", "raw", "-o", "out.tif", "--no-figure")
+
+    assert result.exit_code == 0, result.stderr
+    np.testing.assert_array_equal(np.asarray(Image.open(here / "out.tif")), np.full((2, 2), 99_999_999, np.int32))

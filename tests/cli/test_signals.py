@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM in the middle of a run: the right exit code, no traceback, nothing half-written."""
+"""Ctrl-C and SIGTERM during a run: the right exit code, no traceback, no half-written file."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ SIGNALS = {signal.SIGINT: (130, -signal.SIGINT), signal.SIGTERM: (143,)}
 
 @pytest.fixture
 def large(here):
-    """A picture whose running median takes seconds."""
+    """A picture whose running medians take seconds."""
     noise = np.random.default_rng(0).integers(0, 256, (2000, 3000), np.uint8)
     Image.fromarray(noise).save(here / "large.png", compress_level=1)
     return here
@@ -29,34 +29,35 @@ def large(here):
 def test_a_signal_while_computing_leaves_nothing(large, start, files, number, delay):
     before = sorted(files())
     process = start(
-        "run", "large.png", "--pool", "median", "--size", "11", "--stride", "1", "-o", "out.png", "--stages", "st"
-    )
+        "run", "large.png", "--pool", "median", "--size", "11", "--stride", "1", "--repeat", "60", "-o", "out.png",
+        "--stages", "st",
+    )  # fmt: skip
     time.sleep(delay)
     assert process.poll() is None, "it is still at work"
     os.killpg(process.pid, number)
     sent = time.monotonic()
-    out, told = process.communicate(timeout=20)
+    out, stderr = process.communicate(timeout=20)
 
     assert process.returncode in SIGNALS[number]
     assert time.monotonic() - sent < 10
     assert out == b""
-    assert b"Traceback" not in told
-    assert len(told.split()) <= 1, "at most one word"
+    assert b"Traceback" not in stderr
+    assert len(stderr.split()) <= 1, "at most one word"
     assert sorted(files()) == before
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_a_signal_while_writing_leaves_the_old_file(large, start, files, number):
-    """The target is slow to be written: uncompressed, again and again, until the signal falls into it."""
+    """Writing the target takes long, so that the signal arrives during it."""
     (large / "out.npy").write_bytes(b"old")
     before = files()
     process = start("run", "large.png", "--output-size", "6000x6000", "-o", "out.npy", "-f", "--no-figure")
     while process.poll() is None and not [name for name in os.listdir() if name.endswith(".part")]:
         time.sleep(0.002)
     os.killpg(process.pid, number)
-    _, told = process.communicate(timeout=20)
+    _, stderr = process.communicate(timeout=20)
 
-    assert b"Traceback" not in told
+    assert b"Traceback" not in stderr
     assert [name for name in files() if name.endswith(".part")] == []
     if process.returncode == 0:  # it was quicker
         assert np.load("out.npy").shape == (6000, 6000)
@@ -73,17 +74,17 @@ def test_a_signal_while_waiting_for_stdin_ends_the_run(start, files, number):
     os.close(reader)
     time.sleep(0.6)
     os.killpg(process.pid, number)
-    _, told = process.communicate(timeout=20)
+    _, stderr = process.communicate(timeout=20)
     os.close(writer)
 
     assert process.returncode in SIGNALS[number]
-    assert b"Traceback" not in told
+    assert b"Traceback" not in stderr
     assert sorted(files()) == before
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_a_signal_among_imports_waits_for_their_end(tmp_path, name, code):
-    """Raised in the midst of them, its exception could land where Python drops it, and the run would go on."""
+    """An exception raised during an import could be dropped by Python, and the run would continue."""
     (tmp_path / "slow.py").write_text(
         f"import os, signal\nos.kill(os.getpid(), signal.{name})\nopen('imported', 'w').close()\ncommand = None\n"
     )

@@ -1,4 +1,4 @@
-"""stdout carries data only, stderr everything else; what happens when either is closed, full or a closed pipe."""
+"""stdout carries data only and stderr everything else; each of them closed, full or a broken pipe."""
 
 import io
 import json
@@ -6,7 +6,15 @@ import os
 
 import numpy as np
 import pytest
+from batches import fill, until
 from PIL import Image
+
+import poolcli
+from poolcli.batch.batch import Batch
+from poolcli.cli import progress, runner
+from poolcli.images.read import read
+from poolcli.pipeline import engine
+from poolcli.pipeline.observers import RunProgress
 
 BIG = "run cat.jpg --output-size 2000x2000 -o - --format npy -q"
 """Writes 16 MB: more than any pipe holds."""
@@ -46,7 +54,7 @@ def test_no_color_holds_on_a_terminal(start, no_color, escapes):
     controller, terminal = pty.openpty()
     process = start("run", "small.png", "--no-figure", stderr=terminal, env={"NO_COLOR": no_color, "TERM": "xterm"})
     os.close(terminal)
-    told = b""
+    stderr = b""
     while True:
         try:
             data = os.read(controller, 4096)
@@ -54,13 +62,13 @@ def test_no_color_holds_on_a_terminal(start, no_color, escapes):
             break
         if not data:
             break
-        told += data
+        stderr += data
     os.close(controller)
     process.communicate()
 
     assert process.returncode == 0
-    assert b"Condense (MaxPool)" in told
-    assert (b"\x1b[" in told) is escapes
+    assert b"Condense (MaxPool)" in stderr
+    assert (b"\x1b[" in stderr) is escapes
 
 
 def test_a_picture_is_not_thrown_at_a_terminal(start):
@@ -68,11 +76,11 @@ def test_a_picture_is_not_thrown_at_a_terminal(start):
     controller, terminal = pty.openpty()
     process = start("run", "small.png", "-o", "-", stdout=terminal)
     os.close(terminal)
-    _, told = process.communicate()
+    _, stderr = process.communicate()
     os.close(controller)
 
     assert process.returncode == 2
-    assert b"terminal" in told
+    assert b"terminal" in stderr
 
 
 FULL = {
@@ -88,6 +96,7 @@ FULL = {
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("what", FULL)
+@pytest.mark.promise("A21")
 def test_a_full_stdout_is_exit_1_with_one_line(shell, what, unbuffered):
     done = shell(f"poolcli {FULL[what]} > /dev/full", {"PYTHONUNBUFFERED": unbuffered})
 
@@ -109,6 +118,7 @@ def test_an_output_that_becomes_full_is_an_error_and_not_a_short_file(shell, unb
 
 
 @pytest.mark.parametrize("what", ["result", "json", "list"])
+@pytest.mark.promise("A21")
 def test_a_closed_stdout_is_exit_1_with_one_line_when_data_was_to_go_there(shell, what):
     done = shell(f"poolcli {FULL[what]} >&-")
 
@@ -116,6 +126,7 @@ def test_a_closed_stdout_is_exit_1_with_one_line_when_data_was_to_go_there(shell
     assert done.stderr.decode().splitlines()[-1] == "stdout: Bad file descriptor"
 
 
+@pytest.mark.promise("A21")
 def test_a_run_that_needs_no_stdout_does_not_miss_it(shell, files):
     assert shell("poolcli run small.png --no-figure >&-").returncode == 0
     assert "small.pooled.png" in files()
@@ -123,6 +134,7 @@ def test_a_run_that_needs_no_stdout_does_not_miss_it(shell, files):
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("line", [f"poolcli {BIG}", f"poolcli {BIG.removesuffix(' -q')}"])
+@pytest.mark.promise("A21")
 def test_a_reader_that_has_seen_enough_ends_the_run_silently(shell, line, unbuffered):
     done = shell(f"{line} | head -c 10 | wc -c; exit ${{PIPESTATUS[0]}}", {"PYTHONUNBUFFERED": unbuffered})
 
@@ -191,6 +203,40 @@ def test_what_is_no_regular_file_is_written_directly(shell, here, target):
             assert file.read(4) == b"\x89PNG"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cat small.png | poolcli run /dev/stdin -o out.png -q --no-figure",
+        "bash -c 'poolcli run <(sleep 0.3; cat small.png) -o out.png -q --no-figure'",
+        "mkfifo pipe; (sleep 0.5; cat small.png > pipe) & poolcli run pipe -o out.png -q --no-figure",
+        "poolcli run small.png -q -o /dev/stdout > out.png",
+        "poolcli run small.png -q -o /dev/fd/1 --format png > out.png",
+    ],
+    ids=["stdin", "substitution", "fifo", "stdout", "fd1"],
+)
+def test_pipes_are_read_and_stdout_is_written_by_name_too(shell, small, command):
+    done = shell(command)
+
+    assert done.returncode == 0, done.stderr
+    with Image.open("out.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), small.reshape(12, 2, 20, 2).max((1, 3)))
+
+
+def test_a_pipe_without_a_writer_is_refused_within_seconds(shell):
+    done = shell("mkfifo pipe; timeout 10 poolcli run pipe --no-figure")
+
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert line == "pipe: no program writes into this pipe within 1 s; start the program that writes first"
+
+
+def test_json_and_a_picture_do_not_meet_on_stdout(shell):
+    done = shell("poolcli run small.png -o /dev/stdout --json")
+
+    assert done.returncode == 2
+    assert done.stdout == b""
+
+
 def test_a_full_device_is_exit_1_with_its_name(shell):
     done = shell("poolcli run small.png -o /dev/full --no-figure; exit $?")
 
@@ -198,6 +244,7 @@ def test_a_full_device_is_exit_1_with_its_name(shell):
     assert done.stderr.decode().splitlines()[-1] == "/dev/full: No space left on device"
 
 
+@pytest.mark.promise("A2")
 def test_a_file_that_grows_too_large_leaves_the_old_one_and_nothing_else(shell, files, here):
     (here / "old.npy").write_bytes(b"dear")
     before = files()
@@ -209,7 +256,7 @@ def test_a_file_that_grows_too_large_leaves_the_old_one_and_nothing_else(shell, 
 
 
 def test_an_unwritable_folder_is_found_before_the_work(shell, here, files):
-    """Root may write everywhere, so the right to is given up first."""
+    """Root may write everywhere, so the test gives up that right first."""
     prefix = "setpriv --bounding-set=-all --inh-caps=-all " if not os.geteuid() else ""
     if shell(f"{prefix}poolcli --version").returncode:
         pytest.skip("root, and no way to give up its rights")
@@ -240,3 +287,62 @@ def test_json_on_stdout_is_json_alone(shell):
 
     assert json.loads(done.stdout)["files"] == {"result": "small.pooled.png", "figure": "small.figure.png"}
     assert b"Condense" in done.stderr
+
+
+# -- progress where stderr is no terminal -------------------------------------------------------------------------
+
+
+def test_a_long_run_tells_with_v_how_far_it_is(cli, here, monkeypatch):
+    """Every step waits until a line has reported it; the lines come every 30 s, here more often."""
+    lines = []
+    monkeypatch.setattr(progress, "SECONDS", 0.01)
+    monkeypatch.setattr(progress, "write_stderr", lines.append)
+
+    def after_a_line(module, name, words):
+        real = getattr(module, name)
+
+        def call(*args, **options):
+            result = real(*args, **options)
+            count = len(lines)
+            until(lambda: any(words in line for line in lines[count:]))
+            return result
+
+        monkeypatch.setattr(module, name, call)
+
+    after_a_line(runner, "read_picture", "small.png: reading after ")
+    after_a_line(engine.strips, "run", "small.png: computed, writing after ")
+    assert cli("run", "small.png", "-v", "--no-figure").exit_code == 0
+
+
+def test_without_v_nothing_is_told_on_the_way(cli, here, monkeypatch):
+    monkeypatch.setattr(progress, "Thread", None)
+    assert cli("run", "small.png", "--no-figure").exit_code == 0
+    assert cli("batch", "small.png", "-o", "out", "--jobs", "0").exit_code == 0
+
+
+def test_the_share_that_is_computed_grows_to_all_of_it(here):
+    seen = []
+    state = RunProgress()
+
+    observe = state.observe
+    state.observe = lambda *args: (observe(*args), seen.append(state.share))
+    picture = read("cat.jpg", resize=(1500, 1500))
+    engine.execute(picture, poolcli.recipe(kernel="edge", pool="max"), threads=1, progress=state)
+    assert seen == sorted(seen)
+    assert 0 < seen[0] < 1
+    assert seen[-1] == 1
+
+
+def test_a_long_batch_tells_with_v_how_far_it_is(cli, here, monkeypatch):
+    lines = []
+    monkeypatch.setattr(progress, "SECONDS", 0.01)
+    monkeypatch.setattr(progress, "write_stderr", lines.append)
+    fill("in", 2)
+    real = Batch._record
+
+    def record(self, *args):
+        real(self, *args)
+        until(lambda: any(f"{self.count_finished} of 2 done after " in line for line in lines))
+
+    monkeypatch.setattr(Batch, "_record", record)
+    assert cli("batch", "in", "-o", "out", "-v", "--jobs", "0").exit_code == 0

@@ -1,4 +1,4 @@
-"""Results made by hand with plain numpy, so that the figures are tested without the engine."""
+"""Results computed with plain numpy, so that the figures are tested without the engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from poolcli.pipeline.recipe import Recipe
-from poolcli.pipeline.result import Display, Result, Stage, Statistics
+from poolcli.pipeline.result import Display, Result, StageResult, Statistics
 
 SAMPLES = Path(__file__).parents[2] / "sample_images"
 EDGE = ((-1, -1, -1), (-1, 8, -1), (-1, -1, -1))
@@ -44,14 +44,13 @@ def display(values: np.ndarray, rule: str, side: int = 400) -> Display:
     if factor > 1:
         wide = [(0, -values.shape[0] % factor), (0, -values.shape[1] % factor), *[(0, 0)] * (values.ndim - 2)]
         wide = np.pad(values, wide, mode="edge")
-        small = pool(wide, factor, "max" if rule == "largest" else rule)
-        if rule == "largest":
-            low = pool(wide, factor, "min")
-            small = np.where(-low > small, low, small)
+        small = pool(wide, factor, "mean")
+        if rule == "magnitude":
+            small = np.copysign(pool(np.abs(wide), factor, "mean"), small)
     return Display(small.astype(np.float32), factor, rule, values[:: max(1, values.shape[0] // 200)].ravel())
 
 
-def stage(name: str, title: str, values: np.ndarray, rule: str = "mean", **extra: Any) -> Stage:
+def stage(name: str, title: str, values: np.ndarray, rule: str = "mean", **extra: Any) -> StageResult:
     step = extra.pop("step", name)
     field, stride = extra.pop("field", (1, 1)), extra.pop("total", (1.0, 1.0))
     numbers = Statistics(float(values.min()), float(values.max()), float(values.mean()), float((values > 0).mean()))
@@ -60,7 +59,7 @@ def stage(name: str, title: str, values: np.ndarray, rule: str = "mean", **extra
         extra = {"window": (3, 3)} | extra
     elif name.endswith("pool2d"):
         extra = {"window": (2, 2), "kind": "max"} | extra
-    return Stage(name, title, step, extra, shape, field, stride, numbers, display(values, rule))
+    return StageResult(name, title, step, extra, shape, field, stride, numbers, display(values, rule))
 
 
 def result(
@@ -77,7 +76,7 @@ def result(
     white: float = 255.0,
     scale: float = 1 / 255,
 ) -> Result:
-    """What the engine makes of a picture: filter, detect, condense."""
+    """The result of a run on a picture: filter, detect, condense."""
     pads = ((0, 0), (0, 0))
     stages = []
     first = stage("input", "Input", x)
@@ -90,11 +89,11 @@ def result(
             settings = {"kernel": "edge", "stride": 1, "padding": padding, "dilation": 1, "pads": pads}
             settings["window"] = np.shape(kernel)
             place = {"field": (field, field), "total": (float(stride), float(stride))}
-            stages.append(stage("conv2d", "Filter", x, "largest", step=f"{where}filter", **settings, **place))
+            stages.append(stage("conv2d", "Filter", x, "magnitude", step=f"{where}filter", **settings, **place))
         if relu if relu is not None else kernel is not None:
             x = np.maximum(x, 0)
             place = {"field": (field, field), "total": (float(stride), float(stride))}
-            stages.append(stage("relu", "Detect (ReLU)", x, "max", step=f"{where}detect", **place))
+            stages.append(stage("relu", "Detect (ReLU)", x, "mean", step=f"{where}detect", **place))
         for i in range(1, repeat + 1):
             x = pool(x, size, kind)
             field, stride = field + (size - 1) * stride, stride * size
@@ -102,7 +101,7 @@ def result(
             settings["window"] = (size, size)
             place = {"field": (field, field), "total": (float(stride), float(stride))}
             name = f"Condense ({kind.title()}Pool)"
-            stages.append(stage("pool2d", name, x, "max", step=f"{where}repeat {i}", **settings, **place))
+            stages.append(stage("pool2d", name, x, "mean", step=f"{where}repeat {i}", **settings, **place))
     channels = x.shape[2] if x.ndim == 3 else 1
     raw = x / np.float32(scale)
     return Result(Recipe(), source, channels, first, tuple(stages), raw, scale, white, 8)

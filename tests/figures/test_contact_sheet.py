@@ -1,4 +1,4 @@
-"""The contact sheet: what is on it, where, and that no name can keep it from being drawn."""
+"""The contact sheet: its contents and their places; any name can be drawn."""
 
 import io
 import itertools
@@ -12,19 +12,19 @@ import pytest
 from PIL import Image
 
 from poolcli.errors import OptionError
-from poolcli.images import lettering
-from poolcli.images.contact import (
+from poolcli.figures import text as lettering
+from poolcli.figures.contact_page import EMPTY_FILL, Tile
+from poolcli.figures.contact_sheet import (
     PER_PAGE,
     SHEET_FORMATS,
-    TILE,
-    Tile,
     page,
     page_names,
     page_slices,
     sheet_format,
 )
-from poolcli.images.lettering import drawable, font, shorten, width, wrap
-from poolcli.images.tiles import INK, PALE, QUIET, WRONG
+from poolcli.figures.palettes import FAILURE, INK, MUTED
+from poolcli.figures.text import drawable, font, shorten, text_width, wrap
+from poolcli.figures.thumbnail import TILE
 
 ROOT = Path(__file__).parents[2]
 NASTY = [
@@ -118,7 +118,7 @@ def test_no_row_but_the_last_has_holes_and_the_last_not_many():
 def test_a_failure_shows_its_reason_in_dark_red_beside_its_input():
     sheet = reopened(page([Tile("a", color(0, 200, 0), None, "window 3x3 is larger than the map " * 9)], ""))
     top, bottom, _, right = where(sheet, (0, 200, 0))
-    red = where(sheet, WRONG)
+    red = where(sheet, FAILURE)
     assert red[2] > right
     assert red[3] < sheet.shape[1]
     assert top <= red[0]
@@ -128,16 +128,16 @@ def test_a_failure_shows_its_reason_in_dark_red_beside_its_input():
 
 def test_a_failure_without_input_is_an_empty_frame():
     sheet = reopened(page([Tile("a", None, None, "not a picture")], ""))
-    top, bottom, left, right = where(sheet, PALE)
+    top, bottom, left, right = where(sheet, EMPTY_FILL)
     assert right - left == TILE - 1
     assert bottom - top == TILE * 3 // 4 - 1
-    assert where(sheet, WRONG)[2] > right
+    assert where(sheet, FAILURE)[2] > right
 
 
 def test_success_has_no_red_and_no_empty_frame():
     sheet = reopened(page([Tile("a", color(0, 0, 0), color(1, 1, 1), "is not shown")], ""))
-    assert not (sheet == WRONG).all(-1).any()
-    assert not (sheet == PALE).all(-1).any()
+    assert not (sheet == FAILURE).all(-1).any()
+    assert not (sheet == EMPTY_FILL).all(-1).any()
 
 
 def test_names_titles_sizes_and_page_numbers_are_drawn():
@@ -159,7 +159,7 @@ def test_names_titles_sizes_and_page_numbers_are_drawn():
     assert len(reopened(page([Tile("name", tile.input, tile.result, detail="1x1")], ""))) > len(named)
 
 
-@pytest.mark.parametrize(("result", "ink"), [(color(0, 200, 0), QUIET), (None, WRONG)])
+@pytest.mark.parametrize(("result", "ink"), [(color(0, 200, 0), MUTED), (None, FAILURE)])
 def test_a_mark_between_input_and_result_tells_success_from_failure(result, ink):
     sheet = reopened(page([Tile("", color(0, 0, 200), result)], ""))
     top, bottom, _, right = where(sheet, (0, 0, 200))
@@ -199,7 +199,7 @@ def test_a_page_without_tiles():
 def test_the_same_tiles_give_the_same_bytes_in_another_process():
     program = (
         "import hashlib, numpy as np, sys\n"
-        "from poolcli.images.contact import Tile, page\n"
+        "from poolcli.figures.contact_sheet import page\nfrom poolcli.figures.contact_page import Tile\n"
         "grey = np.arange(120 * 160, dtype=np.uint16).reshape(120, 160).astype(np.uint8)\n"
         "tiles = [Tile('name é猫.png', grey, grey[::2], detail='1 → 2'), Tile('b', None, None, 'reason')]\n"
         "for fmt in ('png', 'jpg', 'webp'): print(hashlib.sha256(page(tiles, 'title', fmt)).hexdigest())\n"
@@ -234,13 +234,13 @@ def test_formats_by_suffix(suffix):
 
 @pytest.mark.parametrize(("path", "seen"), [("a.gif", "suffix '.gif'"), ("a.png/b", "no suffix"), ("a.\x1b", r"\\x1b")])
 def test_other_suffixes_are_refused_with_those_accepted(path, seen):
-    with pytest.raises(OptionError, match=f"{seen}.*; .png, .jpg, .jpeg, .webp are accepted"):
+    with pytest.raises(OptionError, match=f"{seen}.*; write a name ending in .png, .jpg, .jpeg or .webp"):
         sheet_format(path)
 
 
 @pytest.mark.parametrize("fmt", ["tif", "npy", "PNG", ""])
 def test_other_formats_are_refused(fmt):
-    with pytest.raises(OptionError, match="png, jpg, webp are accepted"):
+    with pytest.raises(OptionError, match="write png, jpg or webp"):
         page([], "", fmt)
 
 
@@ -261,35 +261,35 @@ def test_page_names():
 
 
 def test_shortened_lines_fit_and_keep_their_ends():
-    face = font(13)
+    size = 13
     for text in ("photograph-" * 30 + "0001.jpeg", "W" * 400, "i" * 400, "猫" * 100):
-        for room in (60, 130, 348):
+        for max_width in (60, 130, 348):
             for middle in (False, True):
-                short = shorten(drawable(text), face, room, middle=middle)
-                assert width(short, face) <= room
+                short = shorten(drawable(text), size, max_width, middle=middle)
+                assert text_width(short, size) <= max_width
                 assert "…" in short
-                assert width(short, face) > room - 16, "no more than needed is left out"
-    assert shorten("photograph-" * 30 + "0001.jpeg", face, 130, middle=True) == "photogra…001.jpeg"
-    assert shorten("short.jpg", face, 348) == "short.jpg"
+                assert text_width(short, size) > max_width - 16, "no more than needed is left out"
+    assert shorten("photograph-" * 30 + "0001.jpeg", size, 130, middle=True) == "photogra…001.jpeg"
+    assert shorten("short.jpg", size, 348) == "short.jpg"
 
 
 def test_wrapped_lines_fit_and_say_everything_there_is_room_for():
-    face, text = font(12), "window 3x3 is larger than the map of 2x2 after 5 steps; at most 2x2 is accepted"
-    lines = wrap(text, face, 168, 6)
+    size, text = 12, "window 3x3 is larger than the map of 2x2 after 5 steps; at most 2x2 is accepted"
+    lines = wrap(text, size, 168, 6)
     assert " ".join(lines) == text
-    assert all(width(line, face) <= 168 for line in lines)
-    cut = wrap(text, face, 100, 3)
+    assert all(text_width(line, size) <= 168 for line in lines)
+    cut = wrap(text, size, 100, 3)
     assert len(cut) == 3
     assert cut[-1].endswith("…")
-    assert all(width(line, face) <= 100 for line in wrap("/" * 300 + " and " + "W" * 300, face, 100, 9))
-    assert "".join(wrap("W" * 20, face, 100, 9)) == "W" * 20
-    assert wrap("", face, 100, 3) == wrap("  ", face, 100, 3) == []
+    assert all(text_width(line, size) <= 100 for line in wrap("/" * 300 + " and " + "W" * 300, size, 100, 9))
+    assert "".join(wrap("W" * 20, size, 100, 9)) == "W" * 20
+    assert wrap("", size, 100, 3) == wrap("  ", size, 100, 3) == []
 
 
 @pytest.fixture
 def fresh_fonts():
     def clear():
-        for cached in (lettering.font, lettering._font_file, lettering.covers):
+        for cached in (lettering.font, lettering._font_file, lettering.has_glyph):
             cached.cache_clear()
 
     clear()
@@ -316,7 +316,7 @@ def test_without_matplotlibs_font_pillows_own_is_used(monkeypatch, tmp_path, tro
     tiles = [Tile(text, color(0, 0, 200), color(0, 200, 0), detail="1x1 → 1x1") for text in NASTY]
     sheet = reopened(page([*tiles, Tile("a", None, None, "reason " * 40)], "title"))
     assert (sheet == INK).all(-1).any()
-    assert (sheet == WRONG).all(-1).any()
+    assert (sheet == FAILURE).all(-1).any()
 
 
 def test_dejavu_is_used():

@@ -1,4 +1,4 @@
-"""Geometry and typesetting: the pure functions under the figures."""
+"""Geometry and text of figures: the functions that only compute."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poolcli.figures.layout import magnifications, ticks
-from poolcli.figures.typeface import Typeface
+from poolcli.figures.text import bitmap, text_width, wrap
 
 SIDES = st.tuples(st.integers(1, 600), st.integers(1, 600))
-TYPEFACE = Typeface()
 
 
 @given(st.lists(SIDES, min_size=1, max_size=4))
@@ -39,7 +38,7 @@ def test_course_sizes() -> None:
 def test_ticks_are_few_round_and_on_the_bar(low: float, span: float) -> None:
     high = low + span
     if high - low < 1e-7 * abs(low):
-        return  # no room between the two numbers
+        return  # nothing lies between the two numbers
     values, _ = ticks(low, high)
     assert 1 <= len(values) <= 6
     slack = 1e-5 * (high - low)
@@ -66,17 +65,17 @@ def test_tick_labels(low: float, high: float, expected: list[str]) -> None:
 
 @settings(max_examples=60)
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=200), st.integers(60, 900))
-def test_wrapped_lines_fit(text: str, room: int) -> None:
-    lines = TYPEFACE.wrap(text, 14, room, 2)
-    assert 1 <= len(lines) <= 2
-    assert all(TYPEFACE.width(line, 14) <= room for line in lines)
-    if not lines[-1].endswith("…") and "…" not in "".join(lines):
-        assert " ".join(lines).split() == text.split()
+def test_wrapped_lines_fit(text: str, max_width: int) -> None:
+    lines = wrap(text, 14, max_width, 2)
+    assert bool(text.split()) <= len(lines) <= 2
+    assert all(text_width(line, 14) <= max_width for line in lines)
+    if lines and not lines[-1].endswith("…"):
+        assert "".join("".join(lines).split()) == "".join(text.split())
 
 
 def test_width_is_that_of_the_pixels() -> None:
     for text in ("Condense (MaxPool ×3)", "398x398 · min −2.83", "i"):
-        ink, descent = TYPEFACE.bitmap(text, 21, bold=True)
-        assert ink.shape[1] <= TYPEFACE.width(text, 21, bold=True) + 2
-        assert ink[: ink.shape[0] - descent].any()
+        ink, _, top = bitmap(text, 21, bold=True)
+        assert ink.shape[1] <= text_width(text, 21, bold=True) + 2
+        assert ink[:-top].any()
         assert math.isclose(ink.max(), 255, abs_tol=16)

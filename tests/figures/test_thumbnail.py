@@ -1,4 +1,4 @@
-"""Thumbnails: of every file that is read, of every format that is written, small, upright and true."""
+"""Thumbnails of every file that is read and every format that is written: size, orientation, values."""
 
 import io
 import os
@@ -10,11 +10,12 @@ import pytest
 from hardfiles import ERROR, PICTURE, hard_files, npy, oriented, saved
 from PIL import Image
 
+from poolcli.batch.sheet import Pair, tile
 from poolcli.errors import ImageError, OptionError
+from poolcli.figures.thumbnail import LARGEST_CELL, NARROWEST, TILE, input_thumbnail, result_thumbnail
 from poolcli.images.decode import decode
-from poolcli.images.quiet import quiet_pillow
+from poolcli.images.pillow_guard import quiet_pillow
 from poolcli.images.read import read
-from poolcli.images.thumbnail import LARGEST_CELL, NARROWEST, TILE, input_thumbnail, result_thumbnail
 from poolcli.images.write import FORMATS, encode
 
 
@@ -76,6 +77,23 @@ def test_a_small_result_shows_its_cells():
     np.testing.assert_array_equal(cells(result_thumbnail(io.BytesIO(saved(Image.fromarray(small), "PNG"))), 22), small)
 
 
+@pytest.mark.parametrize(
+    ("size", "side", "expected"),
+    [((32, 32), 128, (128, 128)), ((1, 1), 159, (96, 96)), ((45, 30), 90, (90, 60)), ((187, 250), 160, (120, 160))],
+)
+def test_a_small_result_is_enlarged_up_to_a_side(size, side, expected):
+    data = npy(np.zeros(size, np.uint8))
+    assert result_thumbnail(io.BytesIO(data), enlarged_side=side).shape == expected
+
+
+def test_a_small_result_is_not_drawn_larger_than_its_input(tmp_path):
+    for name, side in (("input", 64), ("result", 32)):
+        Image.fromarray(np.zeros((side, side), np.uint8)).save(tmp_path / f"{name}.png")
+    pair = Pair(0, str(tmp_path / "input.png"), str(tmp_path / "result.png"), "input.png", "", "64x64 → 32x32")
+    made = tile("white", 10_000, pair)
+    assert made.input.shape == made.result.shape == (128, 128)
+
+
 def test_a_large_result_is_averaged_by_area():
     large = np.random.default_rng(0).integers(0, 256, (480, 640), np.uint8)
     thumbnail = result_thumbnail(io.BytesIO(saved(Image.fromarray(large), "PNG")))
@@ -87,7 +105,8 @@ def test_every_format_of_results_gives_the_same_thumbnail(tmp_path, fmt):
     gray = photograph(300, 400)[..., 0]
     path = tmp_path / f"result{FORMATS[fmt].suffixes[0]}"
     path.write_bytes(encode(FORMATS[fmt], gray, scale_factor=1 / 255, white=255, source_depth=8))
-    expected = np.asarray(Image.fromarray(gray).resize((160, 120), Image.Resampling.BOX), float)
+    halves = gray.repeat(2, 0).repeat(2, 1)  # of which each cell covers five by five
+    expected = halves.reshape(120, 5, 160, 5).mean((1, 3))
     thumbnail = result_thumbnail(path)
     for plane in thumbnail.reshape(120, 160, -1).T:  # WebP has no gray
         np.testing.assert_allclose(plane.T, expected, atol=4 if fmt == "jpg" else 1)
@@ -213,7 +232,10 @@ def huge_header():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (zipped(other=npy(np.zeros((2, 2)))), "damaged NPZ file"),
+        (
+            zipped(output=npy(np.zeros((2, 2))), other=npy(np.zeros((2, 2)))),
+            r"holds output\.npy, other\.npy; save one array alone",
+        ),
         (zipped(output=npy(np.zeros((2, 2))))[:-30], "damaged NPZ file"),
         (zipped(output=npy(np.array([[None]]), allow_pickle=True)), "array of type object"),
         (zipped(output=huge_header()), "100000x100000 .* pixels; at most"),
@@ -226,9 +248,10 @@ def test_npz_files_are_not_trusted(data, message):
         result_thumbnail(io.BytesIO(data))
 
 
-def test_npz_is_no_input():
-    with pytest.raises(ImageError, match="not a picture"):
-        input_thumbnail(io.BytesIO(zipped(output=npy(np.zeros((2, 2))))))
+def test_npz_of_one_array_is_an_input_too():
+    data = np.arange(4, dtype=np.uint8).reshape(2, 2) * 85
+    plain, packed = (input_thumbnail(io.BytesIO(made)) for made in (npy(data), zipped(anything=npy(data))))
+    np.testing.assert_array_equal(plain, packed, strict=True)
 
 
 @pytest.mark.parametrize("thumbnail", [input_thumbnail, result_thumbnail])

@@ -1,4 +1,4 @@
-"""A name stands for the old file or for the new one, whatever fails, and nothing else is left behind."""
+"""Atomic writing: a name is that of the old or of the complete new file, whatever fails, and no other file is left."""
 
 import errno
 import os
@@ -9,7 +9,8 @@ import threading
 import pytest
 
 from poolcli.errors import OptionError, OutputError
-from poolcli.images.write import atomic_write, check_target
+from poolcli.images import atomic
+from poolcli.images.atomic import atomic_write, check_target
 
 OLD, NEW = b"old contents", b"new contents" * 1000
 CALLS = ("open", "write", "fsync", "replace", "link", "fchmod", "close")
@@ -70,6 +71,7 @@ ERRORS = [OSError(errno.ENOSPC, "No space left on device"), OSError(errno.EIO, "
 @pytest.mark.parametrize("error", ERRORS, ids=["ENOSPC", "EIO", "interruption"])
 @pytest.mark.parametrize("data", [NEW, written_by_function], ids=["bytes", "function"])
 @pytest.mark.parametrize("existing", [True, False])
+@pytest.mark.promise("A1", "A2")
 def test_failing_at_every_call(tmp_path, error, data, existing):
     failed = []
     for number in range(1, 30):
@@ -205,6 +207,7 @@ def test_devices_and_pipes_are_written_directly(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.promise("A2")
 def test_a_full_device_is_named_as_such():
     with pytest.raises(OutputError, match="No space left on device"):
         atomic_write("/dev/full", NEW, force=False)
@@ -251,3 +254,14 @@ def test_the_input_is_never_the_output(tmp_path, monkeypatch):
     with pytest.raises(OptionError, match="is the input itself"):
         check_target("folder/../missing.png", force=False, inputs=["missing.png"])
     check_target("other.png", force=False, inputs=[source])
+
+
+def test_a_part_of_a_process_that_was_killed_is_swept_although_it_is_still_locked(tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    part = tmp_path / ".out.png.0123456789abcdef.poolcli.part"
+    with part.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert atomic.sweep([tmp_path]) == 0
+        assert part.exists()
+        assert atomic.sweep([tmp_path], locked=True) == 1
+    assert not part.exists()

@@ -1,4 +1,4 @@
-"""Our PNG writer: what it writes is read back by others, pixel for pixel."""
+"""The PNG writer: other libraries read its files back, pixel for pixel."""
 
 import io
 import struct
@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from poolcli.api import run
 from poolcli.images import png
-from poolcli.images.pixels import pixels as shown
 from poolcli.images.png import encode_png
-from poolcli.pipeline.engine import run
+from poolcli.images.quantize import pixels as shown
 from poolcli.pipeline.options import recipe
 
 

@@ -1,4 +1,4 @@
-"""Maps become pixels by one exact rounding law, and files that hold what the map held."""
+"""Maps become pixels with exact rounding, and files hold the values of the map."""
 
 import io
 import json
@@ -7,13 +7,16 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from poolcli.errors import OptionError, OutputError
-from poolcli.images.read import embedded_recipe, read
-from poolcli.images.write import FORMATS, encode, format_of, pixels
+from poolcli.images.embedded import embedded_recipe
+from poolcli.images.quantize import pixels
+from poolcli.images.read import read
+from poolcli.images.write import FORMATS, encode, format_of
 
 LOSSLESS = ("png", "tif", "webp", "bmp", "pgm")
 RECIPE = json.dumps({"pool": "max", "size": [2, 2], "name": "é ]]> <&> &lt; </poolcli:recipe> \u202e"})
@@ -187,14 +190,19 @@ def test_one_channel_is_gray():
 @pytest.mark.parametrize(
     ("name", "shape", "options", "message"),
     [
-        ("jpg", (2, 2), {"depth": 16}, "depth 16 does not fit jpg; 8 is accepted, png, tif, pgm has 16"),
+        (
+            "jpg",
+            (2, 2),
+            {"depth": 16},
+            "depth 16 does not fit jpg; write 8, or choose png, tif or pgm, which can hold 16",
+        ),
         ("png", (2, 2), {"depth": "float"}, "depth float does not fit png"),
         ("npy", (2, 2), {"depth": 8}, "depth 8 does not fit npy"),
         ("png", (2, 2, 3), {"depth": 16}, "depth 16 is for gray results; this one has 3 channels"),
         ("tif", (2, 2, 3), {"depth": "float"}, "depth float is for gray results"),
-        ("pgm", (2, 2, 3), {}, "pgm cannot hold 3 channels; 1 channel is accepted, png holds colour"),
-        ("png", (2, 2, 4), {}, "png cannot hold 4 channels; 1 or 3 channels are accepted, npy and npz"),
-        ("pgm", (2, 2, 5), {}, "pgm cannot hold 5 channels; 1 channel is accepted, npy and npz"),
+        ("pgm", (2, 2, 3), {}, "pgm cannot hold 3 channels, only 1 channel; choose png, which holds colour"),
+        ("png", (2, 2, 4), {}, "png cannot hold 4 channels, only 1 or 3 channels; choose npy or npz"),
+        ("pgm", (2, 2, 5), {}, "pgm cannot hold 5 channels, only 1 channel; choose npy or npz"),
     ],
 )
 def test_what_a_format_cannot_hold(name, shape, options, message):
@@ -258,9 +266,39 @@ def test_formats_by_suffix_and_name():
         for suffix in fmt.suffixes:
             assert format_of(f"a.b{suffix.upper()}") is fmt
         assert format_of("a.png", name) is fmt
-    with pytest.raises(OptionError, match=r"suffix '\.gif'; \.png, \.jpg, \.jpeg, .*\.npz are accepted"):
+    with pytest.raises(OptionError, match=r"suffix '\.gif'; write a name ending in \.png, \.jpg, \.jpeg, .* or \.npz"):
         format_of("a.gif")
     with pytest.raises(OptionError, match="no suffix;"):
         format_of("result")
-    with pytest.raises(OptionError, match="format 'gif'; png, jpg, tif"):
+    with pytest.raises(OptionError, match="format 'gif'; write png, jpg, tif"):
         format_of("a.png", "gif")
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.uint32, np.int64])
+def test_whole_numbers_stay_whole_in_tiff(dtype):
+    labels = np.array([[7, 99_999_999], [0, 1]]).astype(dtype)
+
+    data = encode(FORMATS["tif"], labels, scale_factor=1, white=1, keep_numbers=True)
+
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(data))), labels.astype(np.int32), strict=True)
+    np.testing.assert_array_equal(tifffile.imread(io.BytesIO(data)), labels)
+
+
+@pytest.mark.parametrize(
+    ("labels", "depth"),
+    [
+        (np.array([[2**40 + 1]]), "auto"),
+        (np.array([[99_999_999]]), "float"),
+        (np.array([[99_999_999.0, np.nan]]), "auto"),
+    ],
+)
+def test_whole_numbers_that_tiff_would_round_are_refused(labels, depth):
+    with pytest.raises(OutputError, match="tif would round these whole numbers to float32; choose npy"):
+        encode(FORMATS["tif"], labels, scale_factor=1, white=1, keep_numbers=True, depth=depth)
+
+
+@pytest.mark.parametrize("numbers", [np.array([[1 / 3, np.nan]]), np.array([[16_777_216.0]])])
+def test_other_numbers_are_float32_in_tiff(numbers):
+    data = encode(FORMATS["tif"], numbers, scale_factor=1, white=1, keep_numbers=True)
+
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(data))), numbers.astype(np.float32), strict=True)

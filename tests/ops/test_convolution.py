@@ -1,4 +1,4 @@
-"""Cross-correlation and ReLU: against the loops, known answers, laws."""
+"""Cross-correlation and ReLU against plain loops, known answers and laws."""
 
 import numpy as np
 import pytest

@@ -6,6 +6,7 @@ import reference
 from numpy.lib.stride_tricks import sliding_window_view
 
 import poolcli
+from poolcli.ops.stochastic import uniform
 
 WHOLE = (300, 400)
 GEOMETRIES = {
@@ -105,6 +106,25 @@ def extremes(cells, x):
     return np.nanmax(cells, axis=-1).astype(kind), np.nanmin(cells, axis=-1).astype(kind)
 
 
+def log_mean_exp(cells, count, r):
+    top = np.nanmax(cells, axis=-1)
+    return top + np.log(np.nan_to_num(np.exp(r * (cells - top[..., None]))).sum(-1) / count) / r
+
+
+def softened(cells):
+    weights = np.nan_to_num(np.exp(cells - np.nanmax(cells, axis=-1, keepdims=True)))
+    return (weights * np.nan_to_num(cells)).sum(-1) / weights.sum(-1)
+
+
+def drawn(cells):
+    """The first cell at which the sum passes a share of the whole, drawn for the place of the window."""
+    sums = np.maximum(np.nan_to_num(cells), 0).cumsum(-1)
+    places = np.indices((1, *cells.shape[:-1])[-3:])
+    passed = sums > (uniform(0, *places).reshape(cells.shape[:-1]) * sums[..., -1])[..., None]
+    chosen = np.take_along_axis(cells, passed.argmax(-1)[..., None], -1)[..., 0]
+    return np.where(sums[..., -1] > 0, chosen, np.nanmax(cells, axis=-1))
+
+
 REDUCERS = {  # kind -> what makes the answers of all windows: cells, which of them are real, how many, the map
     "max": lambda cells, real, count, x: extremes(cells, x)[0],
     "min": lambda cells, real, count, x: extremes(cells, x)[1],
@@ -118,6 +138,11 @@ REDUCERS = {  # kind -> what makes the answers of all windows: cells, which of t
     "lp": lambda cells, real, count, x: (np.nan_to_num(np.abs(cells)) ** 3).sum(-1) ** (1 / 3),
     "rms": lambda cells, real, count, x: np.sqrt(np.nan_to_num(cells**2).sum(-1) / count),
     "std": lambda cells, real, count, x: deviation(cells, count),
+    "gem": lambda cells, real, count, x: np.cbrt(np.nan_to_num(np.maximum(cells, 1e-6) ** 3).sum(-1) / count),
+    "lse": lambda cells, real, count, x: log_mean_exp(cells, count, 0.1),
+    "soft": lambda cells, real, count, x: softened(cells),
+    "mixed": lambda cells, real, count, x: extremes(cells, x)[0] / 2 + sequential(cells, x) / count / 2,
+    "stochastic": lambda cells, real, count, x: drawn(cells),
 }
 
 
@@ -130,7 +155,7 @@ def expected(x, kind, options):
     return REDUCERS[kind](cells, real, real.sum(-1), x)
 
 
-PARAMETERS = {"percentile": {"q": 30}, "lp": {"p": 3}}
+PARAMETERS = {"percentile": {"q": 30}, "lp": {"p": 3}, "lse": {"r": 0.1}}
 
 
 @pytest.mark.parametrize("kind", reference.KINDS)

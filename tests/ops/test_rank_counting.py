@@ -1,15 +1,17 @@
-"""Order statistics by counting are those by sorting, whatever the values, windows and strips."""
+"""Order statistics by counting equal those by sorting, for any values, windows and strips."""
 
-from unittest import mock
+import contextlib
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rankings import by
 from tiny import tiny_strips
 
 import poolcli
-from poolcli.ops import counting
+from poolcli.ops import rank_counting, window_parts
+from poolcli.ops.rank_method import Method
 
 SETTINGS = settings(derandomize=True, deadline=None, max_examples=150)
 GEOMETRIES = [
@@ -21,11 +23,6 @@ GEOMETRIES = [
     {"size": (17, 16), "stride": (1, 2), "padding": (8, 4)},
 ]
 KINDS = {"median": {}, "mode": {}, "percentile": {"q": 90}}
-
-
-def counting_from(cells):
-    """Windows of so many cells and more are counted."""
-    return mock.patch.object(counting, "LEAST_CELLS", cells)
 
 
 @st.composite
@@ -41,9 +38,9 @@ def maps(draw):
 @SETTINGS
 @given(x=maps(), kind=st.sampled_from(list(KINDS)), geometry=st.sampled_from(GEOMETRIES), tiny=st.booleans())
 def test_counted_is_sorted(x, kind, geometry, tiny):
-    with counting_from(10**9):
+    with by(Method.SORTING):
         by_sorting = poolcli.pool2d(x, kind, **geometry, **KINDS[kind])
-    with counting_from(1), tiny_strips() if tiny else counting_from(1):
+    with by(Method.COUNTING), tiny_strips() if tiny else contextlib.nullcontext():
         by_counting = poolcli.pool2d(x, kind, **geometry, **KINDS[kind])
 
     assert by_counting.dtype == by_sorting.dtype
@@ -55,20 +52,25 @@ def test_percentiles_are_numpys(q):
     x = np.random.default_rng(0).integers(0, 256, (40, 50), np.uint8)
     windows = np.lib.stride_tricks.sliding_window_view(x, (8, 8)).reshape(33, 43, 64)
 
-    found = poolcli.pool2d(x, "percentile", size=8, stride=1, q=q)
+    with by(Method.COUNTING):
+        found = poolcli.pool2d(x, "percentile", size=8, stride=1, q=q)
 
     np.testing.assert_array_equal(found, np.percentile(windows, q, axis=-1).astype(np.float32))
 
 
-@pytest.mark.parametrize(
-    ("kind", "dtype", "taken"), [("median", "uint8", True), ("median", "float32", False), ("mode", "int16", False)]
-)
-def test_only_maps_of_few_values_are_counted(kind, dtype, taken):
-    x = np.random.default_rng(0).integers(0, 100, (40, 50)).astype(dtype)
-    with mock.patch("poolcli.ops.view.View.count", side_effect=AssertionError("counted")):
-        if taken:
-            with pytest.raises(AssertionError, match="counted"):
-                poolcli.pool2d(x, kind, size=6, stride=1)
-            poolcli.pool2d(x, kind, size=5, stride=1)
-        else:
-            assert poolcli.pool2d(x, kind, size=6, stride=1).shape == (35, 45)
+@pytest.mark.parametrize("few", [0, 16])
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_tiles_and_searches(geometry, few, monkeypatch):
+    """Maps larger than a tile, smooth and not: every part of the range is searched where a window has it."""
+    monkeypatch.setattr(window_parts, "TILE", (6, 8))
+    monkeypatch.setattr(rank_counting, "FEW_LEVELS", few)
+    monkeypatch.setattr(rank_counting, "FLAG_BYTES", 1 << 11)
+    random = np.random.default_rng(3)
+    slope = np.add.outer(np.arange(70), np.arange(90)) * 255 // 158
+    maps = random.integers(0, 256, (2, 70, 90)), slope, slope + random.integers(-9, 1, slope.shape), slope // 200
+    for x in (np.clip(one, 0, 255).astype(np.uint8) for one in maps):
+        for kind, options in (("median", {}), ("percentile", {"q": 90}), ("percentile", {"q": 33.3})):
+            with by(Method.SORTING):
+                by_sorting = poolcli.pool2d(x, kind, **geometry, **options)
+            with by(Method.COUNTING):
+                np.testing.assert_array_equal(poolcli.pool2d(x, kind, **geometry, **options), by_sorting)

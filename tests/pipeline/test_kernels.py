@@ -1,4 +1,4 @@
-"""The written forms of a kernel: names, rows, files; and what is none."""
+"""The written forms of a kernel: names, rows and files; and texts that are refused."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 import poolcli
 from poolcli.errors import OptionError
 from poolcli.ops.kernels import KERNELS
-from poolcli.pipeline.forms import kernel_value, output_size_pair, padding_value, size_pair
+from poolcli.pipeline.parsing import kernel_value, output_size_pair, padding_value, size_pair
 
 ROWS = ((1.0, 2.0, 3.0), (4.0, 5.5, -6.0))
 
@@ -22,9 +22,18 @@ def test_a_name_stays_a_name(name):
 
 @pytest.mark.parametrize(
     "text",
-    ["1 2 3; 4 5.5 -6", "1,2,3;4,5.5,-6", " 1  2\t3 ;4 , 5.5 , -6; ", "1 2 3;\n4 55e-1 -6", "+1 2. 3; 4 5.50 -06"],
+    [
+        "1 2 3; 4 5.5 -6",
+        "1,2,3;4,5.5,-6",
+        " 1  2\t3 ;4 , 5.5 , -6; ",
+        "1 2 3;\n4 55e-1 -6",
+        "+1 2. 3; 4 5.50 -06",
+        "1 2 3\n4 5.5 -6",
+        "\n1,2,3\n4,5.5,-6\n",
+        "1 2 3;\r\n4 5.5 -6;\r\n",
+    ],
 )
-def test_rows_are_written_with_semicolons_and_spaces_or_commas(text):
+def test_rows_end_with_a_semicolon_or_a_line_and_numbers_with_spaces_or_commas(text):
     assert weights(text) == ROWS
 
 
@@ -59,7 +68,7 @@ def test_text_files(tmp_path, name):
 
 
 def test_a_csv_file_with_semicolons_is_never_read_as_another_kernel(tmp_path):
-    """What spreadsheets write in half of Europe: the same kernel, or an error, but no column of six numbers."""
+    """Decimal commas, as many spreadsheets write: the same kernel or an error, but never twice as many columns."""
     (tmp_path / "k.csv").write_bytes(FILES["semicolons.csv"])
     try:
         found = weights(tmp_path / "k.csv")
@@ -105,7 +114,6 @@ def test_an_npy_file_is_known_by_its_content(tmp_path):
         "--1",
         "1 2 3; 4 5 6 7",
         "edgy",
-        "Edge",
         "True",
         "1.2.3",
         "no.txt",
@@ -135,6 +143,8 @@ def test_what_is_no_kernel_is_one_line_of_error(tmp_path, monkeypatch, text):
         b"\x93NUMPY",
         b"\x93NUMPY\x01\x00",
         b"1,,2\n",
+        b"1_0 2\n",
+        "\uff11 2\n".encode(),
     ],
 )
 @pytest.mark.parametrize("name", ["k.txt", "k.csv", "k.npy"])
@@ -278,3 +288,13 @@ def test_what_is_no_output_size(value):
 def test_padding_is_also_read_as_tensorflow_writes_it():
     assert padding_value("padding", "SAME") == "same"
     assert padding_value("padding", "VALID") == "valid"
+
+
+@pytest.mark.parametrize("text", ["0,5 0,5; 0,5 0,5", "1 2; 0,5 0,5", "0,5 0,5", "1, 2 3; 4, 5 6", "0,5\t0,5"])
+def test_rows_that_mix_spaces_and_commas_are_refused(tmp_path, text):
+    with pytest.raises(OptionError, match=r"spaces and commas both separate numbers; .* decimal point"):
+        weights(text)
+    for name, lines in (("k.txt", text.replace("; ", "\n")), ("k.csv", text)):
+        (tmp_path / name).write_text(lines)
+        with pytest.raises(OptionError, match="spaces and commas both"):
+            weights(str(tmp_path / name))

@@ -1,4 +1,4 @@
-"""Recipes: written forms, files both ways, hashes, options over a recipe."""
+"""Recipes: written forms, files read and written, hashes, options that override a recipe."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import poolcli
 from poolcli.errors import OptionError
 from poolcli.ops.kernels import KERNELS
-from poolcli.ops.kinds import POOLS
+from poolcli.ops.pools import PARAMETERS, POOLS
 from poolcli.pipeline.plan import plan
 from poolcli.pipeline.recipe import CHOICES, Recipe, load, recipe_from, recipe_names
 from poolcli.pipeline.steps import STEPS, AdaptivePool2D, Conv2D, GlobalPool2D, Pool2D, ReLU
@@ -53,11 +53,11 @@ conv = st.builds(
 
 
 def parameter(kind):
-    about = POOLS[kind].parameter
-    if about is None:
-        return st.just({})
-    values = {"p": st.one_of(st.floats(0.1, 50), st.just(math.inf)), "q": st.floats(0, 100)}[about.name]
-    return st.one_of(st.just({}), st.fixed_dictionaries({about.name: values}))
+    above = st.one_of(st.floats(0.1, 50), st.just(math.inf))
+    values = {
+        "p": above, "q": st.floats(0, 100), "r": above, "alpha": st.floats(0, 1), "seed": st.integers(0, 2**64 - 1),
+    }  # fmt: skip
+    return st.fixed_dictionaries({}, optional={one.name: values[one.name] for one in POOLS[kind].parameters})
 
 
 def with_parameter(build, names):
@@ -268,8 +268,8 @@ WRONG = [
     ({"stages": [{"op": "global_pool2d", "size": 3}]}, "unknown key 'size'"),
     ({"stages": [{"op": "pool"}]}, "unknown op 'pool', did you mean 'pool2d'"),
     ({"stages": [{"op": 3}]}, "stage 1"),
-    ({"stages": [{"kind": "max"}]}, "with an op expected"),
-    ({"stages": ["relu"]}, "with an op expected"),
+    ({"stages": [{"kind": "max"}]}, "write a table with an op"),
+    ({"stages": ["relu"]}, "write a table with an op"),
     ({"stages": [{"op": "relu"}], "chanels": "each"}, "unknown key 'chanels', did you mean 'channels'"),
     ({"stages": []}, "at least one stage"),
     ({"stages": {"op": "relu"}}, "list of at least one stage"),
@@ -295,7 +295,7 @@ WRONG = [
     ({"stages": [{"op": "pool2d", "repeat": 0}]}, "repeat 0"),
     ({"stages": [{"op": "pool2d", "ceil": 1}]}, "true or false"),
     ({"stages": [{"op": "pool2d", "padding": [1, 2, 3, 4]}]}, "padding"),
-    ({"stages": [{"op": "pool2d", "padding": 2}]}, "1 for a size of 2"),
+    ({"stages": [{"op": "pool2d", "padding": 2}]}, "a window of 2 allows 1"),
     ({"stages": [{"op": "adaptive_pool2d", "output_size": 0}]}, "output size"),
     ({"stages": [{"op": "relu"}], "blocks": 0}, "blocks 0"),
     ({"stages": [{"op": "relu"}], "blocks": 1.0}, "blocks 1.0"),
@@ -419,11 +419,10 @@ def test_repeat_repeats_the_pooling_and_blocks_the_whole():
 
 
 @pytest.mark.parametrize("kind", POOLS)
-@pytest.mark.parametrize("name", sorted({pool.parameter.name for pool in POOLS.values() if pool.parameter}))
+@pytest.mark.parametrize("name", PARAMETERS)
 def test_a_parameter_is_refused_with_the_kinds_that_have_another_or_none(kind, name):
-    own = POOLS[kind].parameter
-    if own and own.name == name:
-        assert poolcli.recipe(pool=kind, **{name: 3}).stages[0].named == {name: 3}
+    if name in [one.name for one in POOLS[kind].parameters]:
+        assert poolcli.recipe(pool=kind, **{name: 1}).stages[0].named == {name: 1}
     else:
         with pytest.raises(OptionError, match=f"{name} belongs to"):
             poolcli.recipe(pool=kind, **{name: 3})

@@ -1,0 +1,66 @@
+"""Names and values made fit for a message: invisible characters are escaped, long values shortened."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+
+def display_name(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
+    r"""The name of a file for a terminal, a log line or a figure.
+
+    Control characters, line separators, invisible characters, characters that change the direction of writing, and
+    bytes that are not UTF-8 are escaped, so that no file name can break a line or control a terminal.
+
+    Parameters
+    ----------
+    path : str, bytes or path-like
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(display_name("two\nlines.png"))
+    two\x0alines.png
+    >>> print(display_name(b"latin1_\xe9.png"))
+    latin1_\xe9.png
+    """
+    return printable(os.fsdecode(path))
+
+
+def printable(text: str) -> str:
+    r"""Escape every character of a text that is not visible; a lone surrogate is shown as the byte that it stands for.
+
+    Examples
+    --------
+    >>> print(printable("a\tb"))
+    a\x09b
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    from unicodedata import category
+
+    return "".join(_escaped(character, category(character)) for character in text)
+
+
+def shortened(value: Any, most: int = 60) -> str:
+    """A value as Python writes it, for a message; one of more than `most` characters is cut.
+
+    Examples
+    --------
+    >>> shortened("3x"), shortened("1 2 3 4 5 6", most=10)
+    ("'3x'", "'1 2 3… (13 characters)")
+    """
+    text = repr(value)
+    return text if len(text) <= most else f"{text[: most * 2 // 3]}… ({len(text)} characters)"
+
+
+def _escaped(character: str, category: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    if category not in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
+        return character
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

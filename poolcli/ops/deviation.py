@@ -1,0 +1,129 @@
+"""The standard deviation of windows: from sums where they are exact or shown to be safe, from the deviations otherwise.
+
+With the sums S of the cells and Q of their squares over n cells, n² times the variance is n Q - S². For integers it is
+exact. For floats it loses digits where the cells differ little: each window tells how many it may have lost.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poolcli.ops.reductions import combine
+from poolcli.ops.windows import Axis
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from poolcli.ops.window_view import WindowView
+
+SUM_BITS = 53
+"""Of float64, in which floats are summed."""
+
+RESULT_BITS = 29
+"""Of a float32 result that are right before it is rounded: 24, and five to round by."""
+
+SCATTERED = 1 / 8
+"""Windows of so small a share are looked at one by one."""
+
+
+def std(view: WindowView) -> NDArray[Any]:
+    """The standard deviation of each window, float64."""
+    view.block  # noqa: B018 - held, since it is read twice
+    if view.window.few:
+        result = np.empty(view.shape)
+        for (i, j), cells in view.each():
+            result[:, i, j] = np.std(cells, axis=(1, 2), dtype=np.float64)
+        return result
+    kind = _exact_type(view)
+    if kind is not None:
+        root = np.sqrt(_spread(view, kind)[0], dtype=np.float64)
+        root /= view.counts()
+        return root
+    if view.values.dtype.kind == "f" and view.values.dtype.itemsize <= 4:
+        return _from_safe_sums(view)
+    mean = view.reduce(np.add, dtype=np.float64) / view.counts()
+    return np.sqrt(_squared_deviations(view, mean) / view.counts())
+
+
+def _exact_type(view: WindowView) -> np.dtype[Any] | None:
+    """The type in which n Q - S² is exact, the fastest one; None where there is none."""
+    low, high = view.values.low, view.values.high
+    if low is None or high is None:
+        return None
+    largest = (view.window.cells * max(abs(low), abs(high))) ** 2
+    for kind, limit in ((np.int32, 1 << 31), (np.float64, 1 << 53), (np.int64, 1 << 63)):
+        if largest < limit:
+            return np.dtype(kind)
+    return None
+
+
+def _spread(view: WindowView, kind: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """For each window n Q - S², n Q and S."""
+
+    def squared(cells: NDArray[Any]) -> NDArray[Any]:
+        wide = cells.astype(kind)  # a cast and a square by themselves are faster than both in one
+        return np.square(wide, out=wide)
+
+    total = view.reduce(np.add, prepare=lambda cells: cells.astype(kind)).copy()
+    squares = view.reduce(np.add, prepare=squared)
+    squares *= np.asarray(view.counts(), kind)
+    spread = np.square(total)
+    np.subtract(squares, spread, out=spread)
+    return spread, squares, total
+
+
+def _from_safe_sums(view: WindowView) -> NDArray[Any]:
+    """By sums in float64, and by deviations in windows where these may have lost too many digits.
+
+    A sum of m additions is off by at most m 2^-53 of the sum of the magnitudes, so n Q - S² is off by at most
+    (3 m + 3) 2^-53 n Q. Whether that matters is a matter of the window alone.
+    """
+    spread, squares, total = _spread(view, np.dtype(np.float64))
+    additions = view.window.rows.size + view.window.cols.size
+    squares *= (3 * additions + 3) * 2.0 ** (RESULT_BITS - 1 - SUM_BITS)
+    unsafe = spread < squares
+    root = np.sqrt(spread, out=spread)
+    root /= view.counts()
+    if unsafe.any():
+        alike = view.reduce(np.minimum, np.inf).copy() == view.reduce(np.maximum, -np.inf)
+        root[alike & unsafe] = 0
+        unsafe &= ~alike
+        total /= view.counts()
+        sliding = isinstance(view.window.rows, Axis) and isinstance(view.window.cols, Axis)
+        if sliding and np.count_nonzero(unsafe) < SCATTERED * unsafe.size:
+            squared = _squared_deviations_at(view, total, unsafe)
+        else:
+            squared = _squared_deviations(view, total)[unsafe]
+        root[unsafe] = np.sqrt(squared / np.broadcast_to(view.counts(), view.shape)[unsafe])
+    return root
+
+
+def _squared_deviations(view: WindowView, mean: NDArray[Any]) -> NDArray[Any]:
+    """The sum of the squared deviations of each window."""
+    squared = np.zeros(view.shape)
+    for where, cells in view.offsets():
+        combine(np.add, squared, where, np.square(cells - mean[where]))
+    return squared
+
+
+def _squared_deviations_at(view: WindowView, mean: NDArray[Any], chosen: NDArray[np.bool_]) -> NDArray[Any]:
+    """The same of the chosen windows alone, added up in the same order."""
+    rows, cols = view.window.rows, view.window.cols
+    assert isinstance(rows, Axis)
+    assert isinstance(cols, Axis)
+    plane, row, column = np.nonzero(chosen)
+    top = (row + view.chunk[0]) * rows.stride - rows.before
+    left = column * cols.stride - cols.before
+    mean, squared = mean[chosen], np.zeros(len(plane))
+    for i in range(*rows.reach(*view.chunk)):
+        down = top + i * rows.dilation
+        real = (down >= 0) & (down < rows.length)
+        line = np.clip(down, 0, rows.length - 1) - view.first_row
+        for j in range(*cols.reach(0, cols.out)):
+            across = left + j * cols.dilation
+            there = real & (across >= 0) & (across < cols.length)
+            cells = view.block[plane, np.clip(line, 0, view.block.shape[1] - 1), np.clip(across, 0, cols.length - 1)]
+            np.add(squared, np.square(cells - mean), out=squared, where=there)
+    return squared

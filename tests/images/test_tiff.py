@@ -1,0 +1,184 @@
+"""TIFF beside tifffile and imagecodecs: every kind is read with the values of its samples, or refused by name."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import tifffile
+from hardfiles import tiff
+from PIL import Image
+
+from poolcli.errors import ImageError
+from poolcli.images import tiff as tiff_module
+from poolcli.images.read import read
+
+SHAPE = (21, 37)  # no multiple of a tile
+ORDERS = ("<", ">")
+LAYOUTS = {"strips": {"rowsperstrip": 8}, "tiles": {"tile": (16, 32)}}
+NAMES = ("lzw", "deflate", "zstd") if tiff_module.decodes("zstd") else ("lzw", "deflate")
+PACKED = [(None, None), ("packbits", None), *((name, p) for name in NAMES for p in (None, 2, 3))]
+READ_GRAY = {"<": "u1 i1 u2 i2 u4 i4 f4", ">": "u1 i1 u2 i2 i4 f4"}
+
+
+def samples(dtype, shape=SHAPE):
+    dtype = np.dtype(dtype)
+    rng = np.random.default_rng(3)
+    if dtype.kind == "f":
+        return (rng.standard_normal(shape) * 100).astype(dtype)
+    limits = np.iinfo(dtype)
+    values = rng.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)
+    values[:9] = np.arange(9).reshape(-1, *[1] * (len(shape) - 1))  # small ones as well: the type decides, not they
+    return values
+
+
+def written(values, **options):
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, values, metadata=None, **options)
+    return stream.getvalue()
+
+
+def read_bytes(data, **options):
+    return read(io.BytesIO(data), **options)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8"])
+def test_gray_samples_are_their_own_values_or_refused(dtype, order, layout):
+    values = samples(dtype)
+    for compression, predictor in PACKED:
+        if predictor == (2 if values.dtype.kind == "f" else 3):
+            continue
+        options = {"compression": compression, "predictor": predictor, "byteorder": order, **LAYOUTS[layout]}
+        data = written(values, photometric="minisblack", **options)
+        np.testing.assert_array_equal(tifffile.imread(io.BytesIO(data)), values)
+        if dtype in READ_GRAY[order].split():
+            np.testing.assert_array_equal(read_bytes(data).values, values, strict=True)
+        else:
+            kind = {"u": "", "i": "signed ", "f": "float "}[values.dtype.kind]
+            with pytest.raises(ImageError, match=f"TIFF of {values.dtype.itemsize * 8}-bit {kind}gray.* is not read"):
+                read_bytes(data)
+
+
+def test_inverted_samples_are_inverted_or_refused():
+    for dtype, order in (("u1", "<"), ("u1", ">"), ("u2", "<")):
+        values = samples(dtype)
+        data = written(values, photometric="miniswhite", byteorder=order, compression="lzw")
+        np.testing.assert_array_equal(read_bytes(data).values, np.iinfo(dtype).max - values, strict=True)
+    for dtype, order in (("u2", ">"), ("i2", "<"), ("u4", "<"), ("f4", "<"), ("f4", ">")):
+        with pytest.raises(ImageError, match=r"MinIsWhite gray.* is not read"):
+            read_bytes(written(samples(dtype), photometric="miniswhite", byteorder=order))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+@pytest.mark.parametrize("colour", ["rgb", "rgba", "premultiplied", "extra", "cmyk"])
+def test_colour_is_the_same_in_planes_and_pixels(colour, dtype, planar, order):
+    values = samples(dtype, (*SHAPE, 3 if colour == "rgb" else 4))
+    if colour in {"rgba", "premultiplied"}:
+        values[..., 3] = np.iinfo(dtype).max
+    extra = {"rgba": "unassalpha", "premultiplied": "assocalpha", "extra": "unspecified"}.get(colour)
+    eight = (values >> (8 * (values.itemsize - 1))).astype(np.uint8)
+    expected = np.asarray(Image.fromarray(eight, "CMYK").convert("RGB")) if colour == "cmyk" else eight[..., :3]
+    refused = planar == "separate" and (colour in {"premultiplied", "extra"} or (colour, dtype) == ("cmyk", "u2"))
+    for layout in LAYOUTS.values():
+        for compression, predictor in PACKED:
+            if predictor == 3:
+                continue
+            data = written(
+                values if planar == "contig" else np.moveaxis(values, -1, 0).copy(),
+                photometric="separated" if colour == "cmyk" else "rgb",
+                planarconfig=planar,
+                extrasamples=[extra] if extra else None,
+                **{"compression": compression, "predictor": predictor, "byteorder": order, **layout},
+            )
+            if refused and (compression is None or (colour == "extra" and not tiff_module.UNKNOWN_PLANES)):
+                with pytest.raises(ImageError, match=r"separate planes.* is not read"):
+                    read_bytes(data)
+            else:
+                np.testing.assert_array_equal(read_bytes(data, channels="each").values, expected, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (tiff(np.zeros((8, 8))), "64-bit gray"),
+        (tiff(np.zeros((8, 8), np.uint8), bits=6), "6-bit gray"),
+        (tiff(np.zeros((8, 8), np.uint16), bits=10), "10-bit gray"),
+        (tiff(np.zeros((8, 8), np.uint16), bits=14, order=">"), r"14-bit gray \(big-endian\)"),
+        (tiff(np.zeros((8, 8), np.complex64), sample_format=6), "64-bit complex gray"),
+        (
+            written(np.zeros((2, 8, 8), np.uint8), planarconfig="separate", photometric="minisblack"),
+            "8-bit gray .*separate",
+        ),
+        (written(np.zeros((8, 8, 5), np.uint8), planarconfig="contig", photometric="minisblack"), "4 extra channels"),
+        (written(np.zeros((8, 8), np.uint8), byteorder=">", bigtiff=True), r"8-bit gray \(big-endian BigTIFF\)"),
+    ],
+)
+def test_what_is_not_read_is_named(data, kind):
+    with pytest.raises(ImageError, match=f"TIFF of .*{kind}.* is not read; gray of 1, 2") as refused:
+        read_bytes(data)
+    assert "damaged" not in str(refused.value)
+
+
+def test_subsampled_ycbcr_is_refused_by_name():
+    data = tiff(np.full((8, 8, 3), 128, np.uint8), photometric=6)
+    with pytest.raises(ImageError, match="8-bit YCbCr is not read"):
+        read_bytes(data)
+
+
+def test_damaged_tags_are_damage():
+    data = bytearray(tiff(np.zeros((8, 8), np.uint8)))
+    data[4:8] = struct.pack("<I", 10**6)
+    with pytest.raises(ImageError, match="damaged"):
+        read_bytes(bytes(data))
+
+
+def test_a_compression_that_this_pillow_has_not_is_named(monkeypatch):
+    monkeypatch.setattr(tiff_module, "decodes", lambda _: False)
+    with pytest.raises(ImageError, match="TIFF compressed with zstd is not read"):
+        read_bytes(written(samples("u1"), photometric="minisblack", compression="zstd"))
+
+
+def test_webp_is_read_or_named():
+    values = samples("u1", (*SHAPE, 3))
+    data = written(values, photometric="rgb", compression="webp", compressionargs={"lossless": True})
+    if tiff_module.decodes("webp"):
+        np.testing.assert_array_equal(read_bytes(data, channels="each").values, values)
+    else:
+        with pytest.raises(ImageError, match="TIFF compressed with webp is not read"):
+            read_bytes(data)
+
+
+def test_lightness_in_jpeg_is_named():
+    data = written(samples("u1", (*SHAPE, 3)), photometric="cielab", compression="jpeg")
+    with pytest.raises(ImageError, match=r"TIFF of 8-bit CIELAB \(JPEG\) is not read"):
+        read_bytes(data)
+
+
+def test_two_levels_of_big_endian_bigtiff_are_named():
+    data = written(np.eye(9, dtype=bool), photometric="minisblack", byteorder=">", bigtiff=True, compression="deflate")
+    with pytest.raises(ImageError, match=r"TIFF of 1-bit gray \(deflate, big-endian BigTIFF\) is not read"):
+        read_bytes(data)
+
+
+def with_tag(data, tag, value):
+    """A little-endian TIFF with one more tag, its directory moved to the end."""
+    start = struct.unpack_from("<I", data, 4)[0]
+    count = struct.unpack_from("<H", data, start)[0]
+    entries = [data[start + 2 + 12 * i : start + 14 + 12 * i] for i in range(count)]
+    entries = sorted(
+        [*entries, struct.pack("<HHIHxx", tag, 3, 1, value)], key=lambda one: struct.unpack_from("<H", one)
+    )
+    moved = struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
+    return data[:4] + struct.pack("<I", len(data)) + data[8:] + moved
+
+
+@pytest.mark.parametrize("compression", [None, "packbits"])
+def test_differences_that_readers_disagree_on_are_refused(compression):
+    """libtiff takes such samples as they are, tifffile adds them up."""
+    data = with_tag(written(samples("u1"), photometric="minisblack", compression=compression), 317, 2)
+    with pytest.raises(ImageError, match=r"predictor 2\) is not read"):
+        read_bytes(data)
