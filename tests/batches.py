@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
 
 OWN = ".poolcli"
@@ -69,7 +71,7 @@ def done(folder: str | os.PathLike[str]) -> list[str]:
     return [line["result"] for line in lines(folder) if line["status"] == "done"]
 
 
-def until(holds: Callable[[], Any], seconds: float = 20.0) -> Any:
+def until(holds: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Wait until a function returns something true, and return it."""
     end = time.monotonic() + seconds
     while not (found := holds()):
@@ -101,3 +103,15 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def reap(process: subprocess.Popen[bytes]) -> None:
+    """End a process and its session if it is there still, and close its pipes."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            with suppress(BrokenPipeError):
+                stream.close()
+    process.wait(timeout=20)

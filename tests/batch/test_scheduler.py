@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import worker_tasks
-from batches import alive, children, until
+from batches import alive, children, reap, until
 
 from poolcli.batch import scheduler as module
 from poolcli.batch.processes import ProcessBackend
@@ -436,16 +436,21 @@ if __name__ == "__main__":
 @pytest.fixture
 def program(tmp_path):
     """Start a scheduler in a process of its own."""
+    started = []
 
     def begin(**settings):
         path = tmp_path / "scheduler.py"
         path.write_text(PROGRAM.format(tests=str(ROOT / "tests"), **settings))
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, str(path)], env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, start_new_session=True, text=True,
         )  # fmt: skip
+        started.append(process)
+        return process
 
-    return begin
+    yield begin
+    for process in started:
+        reap(process)
 
 
 @pytest.mark.parametrize("spawn", [False, True], ids=["forkserver", "spawn"])

@@ -1,13 +1,16 @@
 """Fixtures: a folder with a photograph and a small picture, and ways to run poolcli in it."""
 
+import io
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from batches import reap
 from invoke import runner
 from PIL import Image
 
@@ -48,15 +51,40 @@ def cli(here):
 
 @pytest.fixture
 def start(here):
-    """Start poolcli as a process in a new session."""
+    """Start poolcli as a process in a new session; whatever becomes of the test, it is ended and its pipes are closed."""
+    started = []
 
     def call(*args, env=(), **options):
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **dict(env)}
         environment = {name: value for name, value in environment.items() if value is not None}
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        return subprocess.Popen(
-            [sys.executable, "-m", "poolcli", *args], env=environment, start_new_session=True, **options
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "poolcli", *map(str, args)], env=environment, start_new_session=True, **options
+            )
         )
+        return started[-1]
+
+    yield call
+    for process in started:
+        reap(process)
+
+
+@pytest.fixture
+def start_held(start):
+    """Start `poolcli batch -v` with a stderr that is full: it holds after its first result until stderr is read."""
+
+    def call(*args, **options):
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(writer, b"\n" * 4096)
+        os.set_blocking(writer, True)
+        process = start("batch", *args, "-v", stderr=writer, **options)
+        os.close(writer)
+        process.stderr = io.FileIO(reader)
+        return process
 
     return call
 

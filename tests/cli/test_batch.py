@@ -543,23 +543,20 @@ def test_a_picture_that_takes_too_long_is_named(start, here):
     assert parts("out") == []
 
 
-def test_another_run_on_the_same_folder_is_refused_at_once(start, here):
-    fill("in", 30, 1000, 1500)
-    first = start("batch", "in", "-o", "out", "--no-figure", "--jobs", "1", "--pool", "median", "--size", "9")
+def test_another_run_on_the_same_folder_is_refused_at_once(start, start_held, here):
+    fill("in", 3)
+    options = ("-o", "out", "--no-figure", "--jobs", "1")
+    first = start_held("in", *options)
     until(lambda: done("out"))
-    begun = time.monotonic()
-    second = start("batch", "in", "-o", "out", "--no-figure")
-    stderr = second.communicate(timeout=20)[1].decode()
-    assert time.monotonic() - begun < 5
-    assert second.returncode == 1
+    code, stderr = finished(start("batch", "in", *options))
+    assert code == 1
     assert "out: in use by another run" in stderr
-    assert first.poll() is None, "it was at work all the time"
+    assert first.poll() is None, "it holds the folder"
     below = list(children(first.pid))
     first.kill()
     first.communicate()
     until(lambda: not any(map(alive, below)))
-    again = start("batch", "small.png", "-o", "out", "--no-figure", "--pool", "median", "--size", "9")
-    assert finished(again)[0] == 0
+    assert finished(start("batch", "small.png", *options))[0] == 0
 
 
 def test_figures_do_not_need_a_home(start, four):
