@@ -21,7 +21,7 @@ from poolcli.cli.options import (
 )
 from poolcli.cli.parameters import FileName, ParsedType
 from poolcli.cli.runner import to_stdout
-from poolcli.display import display_name
+from poolcli.display import display_name, shortened
 from poolcli.errors import ImageError, OptionError, PoolcliError
 from poolcli.explanation.crop import centre_crop, parse_crop, parse_window, read_picture
 from poolcli.explanation.demos import DEMOS, demo_named
@@ -131,6 +131,9 @@ def _check(image: str | None, options: dict[str, Any]) -> None:
     ]
     if len(sources) != 1:
         msg = f"{' and '.join(sources) or 'nothing'} to explain: give one of IMAGE, --matrix and --demo"
+        raise OptionError(msg)
+    if image and not os.path.exists(image) and ";" in image:
+        msg = f"IMAGE {shortened(image)} is no file; write --matrix before it if these are rows of numbers"
         raise OptionError(msg)
     output = options["output"]
     suffix = _suffix(output)

@@ -94,8 +94,8 @@ def _stage(stage: ExplainedStage, number: int) -> Iterator[str]:
     if rows == cols:
         yield f"   why {height}? {rows}"
     else:
-        yield f"   why {height} rows? {rows}"
-        yield f"   why {width} columns? {cols}"
+        yield f"   why {height} {'row' if height == 1 else 'rows'}? {rows}"
+        yield f"   why {width} {'column' if width == 1 else 'columns'}? {cols}"
     yield from (f"   {line}" for line in unread_lines(stage))
     yield f"   PyTorch: {pytorch_line(stage)}"
     yield f"   Keras:   {keras_line(stage)}"

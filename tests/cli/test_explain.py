@@ -23,6 +23,13 @@ def test_the_text_has_shapes_formula_and_every_window(cli):
     assert 'keras.layers.MaxPooling2D(2, strides=2, padding="valid")' in result.stdout
 
 
+def test_one_row_and_its_columns_are_counted_in_words(cli):
+    result = cli("explain", "--matrix", "1 2", "--size", "1")
+
+    assert "why 1 row? " in result.stdout
+    assert "why 2 columns? " in result.stdout
+
+
 def test_the_question_of_the_lesson(cli, here):
     np.save(here / "big.npy", np.zeros((398, 398), np.uint8))
     result = cli("explain", "big.npy", "--padding", "same")
@@ -209,6 +216,7 @@ def test_a_page_of_a_large_picture_shows_the_middle(cli, here):
     [
         ((), "nothing to explain: give one of IMAGE, --matrix and --demo"),
         (("cat.jpg", "--demo", "a"), "IMAGE and --demo to explain"),
+        (("1 2; 3 4",), "IMAGE '1 2; 3 4' is no file; write --matrix before it"),
         (("--matrix", "1 2; 3"), "rows of 2, 1 numbers"),
         (("--matrix", "1 x; 3 4"), "'x' is no number"),
         (("--matrix", "1_0 2; 3 4"), "'1_0' is no number"),
