@@ -20,7 +20,7 @@ PROMISES = {
     ),
     "B3": (
         "Killed at any moment, the same command ends with the tree of an undisturbed run, and no half-written file.",
-        "cli/test_batch_kills.py::test_fifty_kills_and_the_tree_of_an_undisturbed_run",
+        "cli/test_batch_kills.py::test_kills_and_the_tree_of_an_undisturbed_run",
         "cli/test_random_signals.py::test_b3_b7_a_signal_at_any_moment",
         "cli/test_injected_failures.py::test_c5_b3_a_batch_ends_byte_equal_after_any_failure",
         "cli/test_strace.py::test_c5_b3_a_batch_ends_byte_equal_after_any_refusal_or_kill",
@@ -47,7 +47,7 @@ PROMISES = {
     "B7": (
         "Ctrl-C ends within 2 s with exit code 130, SIGTERM with 143; a second one waits for nothing.",
         "cli/test_batch_kills.py::test_a_signal_in_the_middle_ends_the_run_and_the_same_command_goes_on",
-        "cli/test_batch_kills.py::test_a_second_ctrl_c_waits_for_nothing",
+        "batch/test_scheduler.py::test_a_second_ctrl_c_waits_for_nothing",
         "cli/test_random_signals.py::test_b3_b7_a_signal_at_any_moment",
     ),
     "B8": (
@@ -101,7 +101,7 @@ PROMISES = {
         "A picture that takes longer than --timeout is ended and named; suspended time does not count.",
         "cli/test_batch.py::test_a_picture_that_takes_too_long_is_named",
         "batch/test_scheduler.py::test_a_task_that_takes_too_long_is_ended_and_no_other",
-        "cli/test_shell.py::test_a_suspended_batch_does_not_age",
+        "batch/test_scheduler.py::test_time_in_which_the_program_is_suspended_does_not_count",
     ),
     "C5": (
         "Whichever call of the system fails, or is interrupted: the old file or the complete new one, and an end.",

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -271,16 +272,14 @@ def test_a_folder_given_to_run_points_to_batch(cli, here):
     assert "poolcli batch" in both.stderr
 
 
-def test_a_suspended_batch_does_not_age(start, here):
-    fill("in", 12, 500, 700)
-    process = start(
-        "batch", "in", "-o", "out", "--no-figure", "--jobs", "2", "--timeout", "1.5", "--pool", "median", "--size", "9"
-    )
+@pytest.mark.slow
+def test_a_suspended_batch_does_not_age(start_held, here):
+    """A slow one: test_scheduler.py has the same without waiting."""
+    fill("in", 12)
+    process = start_held("in", "-o", "out", "--no-figure", "--jobs", "2", "--timeout", "1.5")
     until(lambda: tree("out"))
     os.killpg(process.pid, signal.SIGSTOP)
-    import time
-
-    time.sleep(2.5)
+    time.sleep(4)
     os.killpg(process.pid, signal.SIGCONT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 0, stderr
