@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from poolcli.batch.journal_state import to_line
 from poolcli.batch.prune import remove
 from poolcli.batch.scheduler import Scheduler, WorkerDied
+from poolcli.batch.storage import absolute
 from poolcli.batch.up_to_date import check_recipe, header, is_header_of, next_task
 from poolcli.batch.worker import Outcome, Task, process, with_path
 from poolcli.display import display_name
 from poolcli.errors import OutputError
-from poolcli.images.atomic import NO_ROOM, sweep
+from poolcli.images.atomic import NO_ROOM
 from poolcli.pipeline.serialize import plain_name
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Batch:
     ) -> None:
         check_recipe(journal.known, settings, force=force)
         self.items, self.folder, self.journal = items, folder, journal
-        self._settings = settings
+        self._settings, self._storage = settings, settings.stores.of(folder)
         self.states: dict[str, str] = {}
         self.errors: dict[str, str] = {}
         self.stopped = ""
@@ -114,7 +115,8 @@ class Batch:
                     self._record(task, outcome, on_result)
                 raise
             finally:
-                sweep(self._folders, locked=True)  # workers that were killed have left what they were writing
+                # Workers that were killed have left what they were writing.
+                self._storage.sweep(self._folders, locked=True)
         self.is_over = True
         self.journal.forget_started()
 
@@ -143,7 +145,7 @@ class Batch:
         folder = os.path.dirname(os.path.join(task.folder, task.result))
         if folder not in self._folders:
             try:
-                os.makedirs(folder, exist_ok=True)
+                self._storage.make_folder(folder)
             except OSError as error:
                 raise OutputError(f"{display_name(folder)}: {error.strerror}", error.errno) from None
             self._folders.add(folder)
@@ -175,7 +177,7 @@ class Batch:
         """Remove the figure of an earlier result if the new result has none or one of another name."""
         before = self.journal.known.entries.get(task.result)
         if before is not None and before.figure and before.figure != task.figure:
-            remove(self.journal, self.folder, before.figure)
+            remove(self.journal, self._storage, self.folder, before.figure)
 
     @property
     def count_finished(self) -> int:
@@ -227,7 +229,7 @@ def _is_bytes(name: str) -> bool:
 
 def _failed(task: Task, error: str) -> dict[str, Any]:
     """The journal line of a task whose worker died."""
-    source = os.path.abspath(task.source)
+    source = absolute(task.source)
     return {"result": task.result, "source": source, "number": task.number, "status": FAILED, "error": error}
 
 

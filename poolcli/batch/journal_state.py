@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from poolcli.batch.storage import absolute
 from poolcli.errors import OptionError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class JournalState:
             }
         if not self._sources or source.stamp is None:
             return False
-        return self._sources.get(os.path.abspath(source.path)) == (source.stamp.size, source.stamp.mtime_ns)
+        return self._sources.get(absolute(source.path)) == (source.stamp.size, source.stamp.mtime_ns)
 
     def numbers(self) -> dict[str, int]:
         """The numbers that sources had in earlier plans, by absolute path."""

@@ -7,11 +7,14 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from poolcli.batch.journal_state import OWN
+from poolcli.batch.storage import FOLDER
+from poolcli.batch.stores import LOCAL_ONLY
 from poolcli.errors import PoolcliError
-from poolcli.images.embedded import carries_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+
+    from poolcli.batch.stores import Stores
 
 
 class MadeHere:
@@ -25,17 +28,25 @@ class MadeHere:
         What its journal knows, as names from DIR.
     read : callable
         The names in the journal of another folder; a `PoolcliError` where it cannot be read.
+    stores : Stores, optional
     """
 
-    def __init__(self, folder: str, ours: Collection[str], read: Callable[[str], Collection[str]]) -> None:
-        self._read = read
-        self._known = {os.path.realpath(folder): ours}
-        self._real = cache(os.path.realpath)  # of folders, which are few
+    def __init__(
+        self,
+        folder: str,
+        ours: Collection[str],
+        read: Callable[[str], Collection[str]],
+        stores: Stores = LOCAL_ONLY,
+    ) -> None:
+        self._read, self._stores = read, stores
+        self._real = cache(lambda path: stores.of(path).real(path))  # of folders, which are few
+        self._known = {self._real(folder): ours}
         self._prefixes: dict[str, list[tuple[str, Collection[str]]]] = {}
 
     def look_into(self, folder: str) -> None:
         """Read the journal of a folder, if it has one."""
-        if not os.path.isdir(os.path.join(folder, OWN)):
+        own = self._stores.of(folder).status(os.path.join(folder, OWN))
+        if own is None or own.kind != FOLDER:
             return
         real = self._real(folder)
         if real not in self._known:
@@ -63,11 +74,3 @@ class MadeHere:
             known = [(os.path.relpath(real, top), ours) for top, ours in self._known.items() if ours]
             self._prefixes[folder] = [("" if at == os.curdir else f"{at}{os.sep}", ours) for at, ours in known]
         return any(f"{prefix}{name}" in ours for prefix, ours in self._prefixes[folder])
-
-
-def is_marked(path: str) -> bool:
-    """Whether a picture carries the mark of poolcli in its first bytes; False if it cannot be read."""
-    try:
-        return carries_mark(path)
-    except (OSError, ValueError):
-        return False

@@ -7,13 +7,18 @@ import unicodedata
 from itertools import count
 from typing import TYPE_CHECKING
 
-from poolcli.batch.plan import Item, Source, stamp_of
+from poolcli.batch.plan import Item, Source
+from poolcli.batch.storage import absolute
+from poolcli.batch.stores import LOCAL_ONLY
 from poolcli.batch.templates import FIGURE, Template
 from poolcli.display import display_name
 from poolcli.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from poolcli.batch.storage import Storage
+    from poolcli.batch.stores import Stores
 
 
 def assign(
@@ -23,6 +28,7 @@ def assign(
     *,
     figures: bool,
     numbers: Mapping[str, int] | None = None,
+    stores: Stores = LOCAL_ONLY,
 ) -> list[Item]:
     """Assign every source a number, and names for its result and figure.
 
@@ -35,6 +41,7 @@ def assign(
     figures : bool
     numbers : mapping of path to int, optional
         Numbers that sources, by their absolute paths, had in earlier runs, and keep; new ones take what is free.
+    stores : Stores, optional
 
     Raises
     ------
@@ -49,12 +56,12 @@ def assign(
         advice = _advice(sources, given, template, figures=figures)
         raise OptionError(f"{_clash(*clashes[0], output)}; {advice} keeps them apart{more}")
     _check_folders(items, taken, output)
-    _check_places(items, output)
+    _check_places(items, output, stores.of(output))
     return items
 
 
 def _numbers(sources: Sequence[Source], known: Mapping[str, int]) -> list[int]:
-    kept = [known.get(os.path.abspath(source.path)) for source in sources] if known else [None] * len(sources)
+    kept = [known.get(absolute(source.path)) for source in sources] if known else [None] * len(sources)
     used = set(known.values())
     free = (number for number in count(1) if number not in used)
     return [next(free) if number is None else number for number in kept]
@@ -129,11 +136,11 @@ def _advice(sources: Sequence[Source], numbers: Sequence[int], template: Templat
     return "another folder for each of them"
 
 
-def _check_places(items: Sequence[Item], output: str) -> None:
+def _check_places(items: Sequence[Item], output: str, storage: Storage) -> None:
     """Refuse results that links would place outside the folder, and results that are sources."""
-    inside = os.path.realpath(output)
+    inside = storage.real(output)
     for folder in {os.path.dirname(item.result) for item in items}:
-        real = os.path.realpath(os.path.join(output, folder))
+        real = storage.real(os.path.join(output, folder))
         if os.path.commonpath([inside, real]) != inside:
             raise OptionError(
                 f"{display_name(os.path.join(output, folder))}: leads out of {display_name(output)}; choose a folder inside it"
@@ -141,8 +148,8 @@ def _check_places(items: Sequence[Item], output: str) -> None:
     sources = {source.stamp.file: source for source, *_ in items if source.stamp}
     for item in items:
         for path in filter(None, (item.result, item.figure)):
-            stamp = stamp_of(os.path.join(output, path))
-            other = sources.get(stamp.file) if stamp else None
+            found = storage.status(os.path.join(output, path))
+            other = sources.get(found.stamp.file) if found else None
             if other is not None:
                 raise OptionError(
                     f"{display_name(item.source.path)}: its result would replace {display_name(other.path)}, "

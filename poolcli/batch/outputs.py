@@ -6,10 +6,10 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from poolcli.batch.journal_state import OWN, to_line
-from poolcli.batch.plan import pages_pattern, stamp_of
+from poolcli.batch.plan import pages_pattern
 from poolcli.batch.prune import remove
+from poolcli.batch.stores import LOCAL_ONLY
 from poolcli.errors import OptionError
-from poolcli.images.atomic import atomic_write, check_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from poolcli.batch.journal import Journal
     from poolcli.batch.journal_state import JournalState
     from poolcli.batch.plan import Item
+    from poolcli.batch.stores import Stores
 
 
 class BatchOutputs:
@@ -31,16 +32,20 @@ class BatchOutputs:
         What the journal of `folder` says.
     force : bool
         Whether files of others may be replaced.
+    stores : Stores, optional
     """
 
-    def __init__(self, items: Sequence[Item], folder: str, known: JournalState, *, force: bool) -> None:
-        self._folder, self._known, self._force = os.path.realpath(folder), known, force
+    def __init__(
+        self, items: Sequence[Item], folder: str, known: JournalState, *, force: bool, stores: Stores = LOCAL_ONLY
+    ) -> None:
+        self._stores, self._folder = stores, stores.of(folder).real(folder)
+        self._known, self._force = known, force
         self._made = {name for item in items for name in (item.result, item.figure)}
         self._sources = {item.source.stamp.file for item in items if item.source.stamp}
 
     def name(self, path: str) -> str:
         """The path of a file relative to DIR, so that both can be moved together."""
-        return os.path.relpath(os.path.realpath(path), self._folder)
+        return os.path.relpath(self._stores.of(path).real(path), self._folder)
 
     def check(self, path: str) -> None:
         """Refuse a file that cannot be written, that poolcli did not write, or that is a picture or a result.
@@ -49,14 +54,15 @@ class BatchOutputs:
         ------
         OptionError, OutputError
         """
-        name, stamp = self.name(path), stamp_of(path)
+        name, storage = self.name(path), self._stores.of(path)
+        found = storage.status(path)
         if name in self._made:
             raise OptionError("is one of the results; choose another name")
         if name.split(os.sep)[0] == OWN:
             raise OptionError("lies in the folder of the journal; choose another folder")
-        if stamp is not None and stamp.file in self._sources:
+        if found is not None and found.stamp.file in self._sources:
             raise OptionError("is one of the inputs; choose another name")
-        check_target(path, force=self._force or name in self._known.ours)
+        storage.check_target(path, force=self._force or name in self._known.ours)
 
     def write(self, path: str, data: Any, journal: Journal) -> None:
         """Write a file after noting it in the journal, so that the next run recognises it even if this one is killed.
@@ -65,10 +71,10 @@ class BatchOutputs:
         ------
         OutputError
         """
-        name = self.name(path)
-        if name not in self._known.ours and (os.path.isfile(path) or not os.path.exists(path)):  # no pipe, no device
+        name, storage = self.name(path), self._stores.of(path)
+        if name not in self._known.ours and storage.may_be_claimed(path):
             journal.add(to_line({"ours": name}))
-        atomic_write(path, data, force=True)
+        storage.write(path, data, force=True)
 
     def remove_old_pages(self, sheet: str, pages: Sequence[str], journal: Journal) -> None:
         """Remove the pages of an earlier contact sheet of the same name that the new one does not have.
@@ -79,4 +85,4 @@ class BatchOutputs:
         """
         wanted, pattern = {self.name(page) for page in pages}, pages_pattern(self.name(sheet))
         for name in [one for one in self._known.ours if one not in wanted and pattern.fullmatch(one)]:
-            remove(journal, self._folder, name)
+            remove(journal, self._stores.of(self._folder), self._folder, name)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from dataclasses import dataclass, field
 from functools import cache
 from re import compile as compile_pattern
 from re import escape
 from typing import TYPE_CHECKING, NamedTuple
 
-from poolcli.batch.made_here import MadeHere, is_marked
+from poolcli.batch.made_here import MadeHere
 from poolcli.batch.patterns import Patterns
+from poolcli.batch.storage import FILE, FOLDER, absolute
+from poolcli.batch.stores import LOCAL_ONLY
 from poolcli.display import display_name
 from poolcli.errors import OptionError
 from poolcli.images.safe_open import SUFFIXES
@@ -21,20 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from re import Pattern
 
-
-class Stamp(NamedTuple):
-    """Identifies a file and its state."""
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    device: int
-    inode: int
-
-    @property
-    def file(self) -> tuple[int, int]:
-        """A key that is equal for all names of one file."""
-        return self.device, self.inode
+    from poolcli.batch.storage import Stamp
+    from poolcli.batch.stores import Stores
 
 
 class Source(NamedTuple):
@@ -77,6 +66,7 @@ def find(
     sheet: str | None = None,
     made: MadeHere | None = None,
     examined: Callable[[Source], bool] = lambda _: False,
+    stores: Stores = LOCAL_ONLY,
 ) -> Found:
     """Find the files of a batch.
 
@@ -98,6 +88,7 @@ def find(
         What journals know, DIR's among them.
     examined : callable, optional
         Whether a source was found in an earlier run to be no result: its first bytes are not read again.
+    stores : Stores, optional
 
     Returns
     -------
@@ -109,7 +100,7 @@ def find(
     OptionError
         An input that is the output folder itself, or a pattern that can match nothing.
     """
-    return _Search(inputs, output, recursive, _Choice(include, exclude, sheet), made, examined).found
+    return _Search(inputs, output, recursive, _Choice(include, exclude, sheet), made, examined, stores).found
 
 
 class _Search:
@@ -123,27 +114,31 @@ class _Search:
         choice: _Choice,
         made: MadeHere | None,
         examined: Callable[[Source], bool],
+        stores: Stores,
     ) -> None:
         self.found = Found()
         self._recursive, self._choice, self._examined = recursive, choice, examined
-        self._own = _status(output)
-        self._made = made if made is not None else MadeHere(output, (), lambda _: ())
+        self._stores = stores
+        own = stores.of(output).status(output)
+        self._own = own and own.stamp.file
+        self._made = made if made is not None else MadeHere(output, (), lambda _: (), stores)
         for path in inputs:
             self._input(path)
         once: dict[tuple[str, str], Source] = {}
-        real = cache(os.path.realpath)  # of folders, which are few; a link to a file is a picture of its own
+        # Of folders, which are few; a link to a file is a picture of its own.
+        real = cache(lambda path: stores.of(path).real(path))
         for source in self.found.sources:
             folder, name = os.path.split(source.path)
             once.setdefault((real(folder), name), source)
         self.found.sources = sorted((source for source in once.values() if not self._is_ours(source)), key=_order)
 
     def _input(self, path: str) -> None:
-        status = _status(path)
-        if status is None and not os.path.basename(path):  # a folder by its name
+        found = self._stores.of(path).status(path)
+        if found is None and not os.path.basename(path):  # a folder by its name
             self.found.problems.append((path, os.strerror(errno.ENOENT)))
-        elif status is None or not stat.S_ISDIR(status.st_mode):
+        elif found is None or found.kind != FOLDER:
             self._consider(path, os.path.basename(path), named=True)
-        elif self._own is not None and os.path.samestat(self._own, status):
+        elif found.stamp.file == self._own:
             raise OptionError(
                 f"{display_name(path)}: the folder of the results is an input; give another folder for -o"
             )
@@ -158,16 +153,17 @@ class _Search:
             return
         if named:
             self._made.look_above(os.path.dirname(path) or os.curdir)
-        self.found.sources.append(Source(path, name, stamp_of(path)))
+        found = self._stores.of(path).status(path)
+        self.found.sources.append(Source(path, name, found and found.stamp))
 
     def _walk(self, top: str) -> None:
         """Consider every file; the folders still to be searched are kept in a list, since they may be nested deeply."""
+        storage = self._stores.of(top)
         folders = [(top, "")]
         while folders:
             folder, below = folders.pop()
             try:
-                with os.scandir(folder) as entries:
-                    inside = list(entries)
+                inside = storage.scan(folder)
             except OSError as error:
                 self.found.problems.append((folder, error.strerror or str(error)))
                 continue
@@ -176,29 +172,28 @@ class _Search:
                 name = f"{below}{entry.name}"
                 if entry.name.startswith("."):
                     self.found.leave("hidden")
-                elif entry.is_dir(follow_symlinks=False):
+                elif entry.kind == FOLDER:
                     why_not = self._why_not_entered(entry.path, name)
                     if why_not:
                         self.found.leave(why_not)
                     else:
                         folders.append((entry.path, f"{name}/"))
-                elif _leads_to_folder(entry):
-                    self.found.leave("links to folders")
-                else:
+                elif entry.kind == FILE:
                     self._consider(entry.path, name, named=False)
+                else:
+                    self.found.leave("links to folders")
 
     def _why_not_entered(self, folder: str, name: str) -> str:
         if self._choice.excludes_folder(name):
             return "excluded folders"
         if not self._recursive:
             return "folders, --recursive takes them"
-        status = _status(folder)
-        own = self._own is not None and status is not None and os.path.samestat(status, self._own)
-        return "folders of results" if own else ""
+        found = self._stores.of(folder).status(folder)
+        return "folders of results" if found is not None and found.stamp.file == self._own else ""
 
     def _is_ours(self, source: Source) -> bool:
         known = self._made.has(source.path)
-        if known or (not self._examined(source) and is_marked(source.path)):
+        if known or (not self._examined(source) and self._stores.of(source.path).is_marked(source.path)):
             self.found.leave(MADE)
             return True
         return False
@@ -226,19 +221,12 @@ def _order(source: Source) -> tuple[bytes, bytes, bytes]:
     return natural(name), name, os.fsencode(source.path)
 
 
-def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself: whoever opens it says so
-        return False
-
-
 class _Choice:
     """The rules that decide which of the found files are taken."""
 
     def __init__(self, include: Sequence[str], exclude: Sequence[str], sheet: str | None) -> None:
         self._include, self._exclude = Patterns(include), Patterns(exclude)
-        self._pages = None if sheet is None else pages_pattern(os.path.abspath(sheet))
+        self._pages = None if sheet is None else pages_pattern(absolute(sheet))
 
     def excludes_folder(self, name: str) -> bool:
         """Whether a folder is left out with everything in it."""
@@ -246,7 +234,7 @@ class _Choice:
 
     def refusal(self, path: str, name: str, *, named: bool) -> str:
         """Why a file is left out; empty if it is taken. Files that the user `named` need no suffix of a picture."""
-        if self._pages and not named and self._pages.fullmatch(os.path.abspath(path)):
+        if self._pages and not named and self._pages.fullmatch(absolute(path)):
             return "the contact sheet"
         if named:  # the folders that were written with it count, in `find … | poolcli batch --files-from -`
             typed = os.path.normpath(path)
@@ -265,16 +253,3 @@ def pages_pattern(sheet: str) -> Pattern[str]:
     """The names that pages of a contact sheet may have."""
     stem, suffix = os.path.splitext(sheet)
     return compile_pattern(f"{escape(stem)}(-[0-9]+)?{escape(suffix)}")
-
-
-def _status(path: str) -> os.stat_result | None:
-    try:
-        return os.stat(path)
-    except (OSError, ValueError):  # whoever opens it says why
-        return None
-
-
-def stamp_of(path: str) -> Stamp | None:
-    """The present state of a file; None if it cannot be read."""
-    status = _status(path)
-    return status and Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_dev, status.st_ino)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from poolcli.batch.journal_state import to_line
+from poolcli.batch.storage import FILE
+from poolcli.batch.stores import LOCAL_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from poolcli.batch.journal import Journal
+    from poolcli.batch.storage import Storage
+    from poolcli.batch.stores import Stores
 
 
-def prune(journal: Journal, folder: str, planned: Collection[str]) -> list[str]:
+def prune(journal: Journal, folder: str, planned: Collection[str], stores: Stores = LOCAL_ONLY) -> list[str]:
     """Remove results and figures whose source no longer exists, and return their names.
 
     Parameters
@@ -26,6 +29,7 @@ def prune(journal: Journal, folder: str, planned: Collection[str]) -> list[str]:
         DIR.
     planned : collection of str
         Results that this run makes, or has: they stay.
+    stores : Stores, optional
 
     Raises
     ------
@@ -33,26 +37,26 @@ def prune(journal: Journal, folder: str, planned: Collection[str]) -> list[str]:
         The journal cannot be written.
     """
     removed: list[str] = []
+    storage = stores.of(folder)
     for result, entry in list(journal.known.entries.items()):
-        if result in planned or not entry.done or not entry.source or os.path.lexists(entry.source):
+        if result in planned or not entry.done or not entry.source:
+            continue
+        if stores.of(entry.source).exists(entry.source):
             continue
         made = [(result, entry.bytes), *([(entry.figure, entry.figure_bytes)] if entry.figure else [])]
         for name, size in made:
             path = os.path.join(folder, name)
-            if not os.path.lexists(path) or _is_as_made(path, size):
-                removed += remove(journal, folder, name)
+            if not storage.exists(path) or _is_as_made(storage, path, size):
+                removed += remove(journal, storage, folder, name)
     return removed
 
 
-def _is_as_made(path: str, size: int | None) -> bool:
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return False
-    return stat.S_ISREG(status.st_mode) and status.st_size == size
+def _is_as_made(storage: Storage, path: str, size: int | None) -> bool:
+    found = storage.status(path, follow=False)
+    return found is not None and found.kind == FILE and found.stamp.size == size
 
 
-def remove(journal: Journal, folder: str, name: str) -> list[str]:
+def remove(journal: Journal, storage: Storage, folder: str, name: str) -> list[str]:
     """Remove a file that the journal lists, with folders that become empty, and return what was removed.
 
     Raises
@@ -62,7 +66,7 @@ def remove(journal: Journal, folder: str, name: str) -> list[str]:
     """
     path = os.path.join(folder, name)
     try:
-        os.unlink(path)
+        storage.remove(path)
         found = [name]
     except FileNotFoundError:
         found = []
@@ -72,6 +76,6 @@ def remove(journal: Journal, folder: str, name: str) -> list[str]:
     below = os.path.dirname(name)
     with suppress(OSError):
         while below:
-            os.rmdir(os.path.join(folder, below))
+            storage.remove_folder(os.path.join(folder, below))
             below = os.path.dirname(below)
     return found

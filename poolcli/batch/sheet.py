@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from poolcli.batch.batch import DONE, FAILED, SKIPPED
 from poolcli.batch.scheduler import Scheduler, WorkerDied
+from poolcli.batch.stores import LOCAL_ONLY
 from poolcli.display import display_name
 from poolcli.errors import ImageError, OptionError
 from poolcli.figures.contact_page import Tile
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from poolcli.batch.batch import Batch
     from poolcli.batch.plan import Item
     from poolcli.batch.scheduler import Backend
+    from poolcli.batch.stores import Stores
     from poolcli.batch.worker import WorkOptions
 
 
@@ -92,7 +94,7 @@ def draw(
 
 def _tiles(batch: Batch, settings: WorkOptions, engine: Backend, timeout: float | None) -> Iterator[tuple[int, Tile]]:
     """Yield the tiles with their numbers, in the order in which they are finished."""
-    make = partial(tile, settings.recipe.background, settings.max_pixels or MAX_PIXELS)
+    make = partial(tile, settings.recipe.background, settings.max_pixels or MAX_PIXELS, stores=settings.stores)
     pairs = (_pair(i, item, batch) for i, item in enumerate(batch.items))
     with closing(Scheduler(engine, make, timeout)) as scheduler:
         try:
@@ -115,18 +117,19 @@ def _pair(number: int, item: Item, batch: Batch) -> Pair:
     return Pair(number, item.source.path, result, display_name(item.source.name), reason, detail)
 
 
-def tile(background: str, max_pixels: int, pair: Pair) -> Tile:
+def tile(background: str, max_pixels: int, pair: Pair, stores: Stores = LOCAL_ONLY) -> Tile:
     """Make the thumbnails of a tile; a picture that can no longer be read is left empty."""
     shown, reason = None, pair.reason
     try:
-        shown = input_thumbnail(pair.source, background, max_pixels=max_pixels)
+        shown = input_thumbnail(stores.of(pair.source).picture(pair.source), background, max_pixels=max_pixels)
     except ImageError as error:
         reason = reason or str(error)
     result = None
     try:
         if pair.result is not None:
             side = TILE if shown is None else max(shown.shape[:2])
-            result = result_thumbnail(pair.result, max_pixels=max_pixels, enlarged_side=side)
+            made = stores.of(pair.result).picture(pair.result)
+            result = result_thumbnail(made, max_pixels=max_pixels, enlarged_side=side)
     except ImageError as error:
         reason = str(error)
     return Tile(pair.label, shown, result, "" if result is not None else reason, pair.detail)

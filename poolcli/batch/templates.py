@@ -6,6 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from poolcli.batch.storage import absolute
 from poolcli.display import display_name
 from poolcli.errors import OptionError, suggestion
 from poolcli.images.write import format_of
@@ -23,7 +24,7 @@ FIELDS: dict[str, Callable[[str, int], str]] = {
     "stem": lambda source, _: os.path.splitext(os.path.basename(source))[0],
     "name": lambda source, _: os.path.basename(source),
     "suffix": lambda source, _: os.path.splitext(source)[1],
-    "parent": lambda source, _: os.path.basename(os.path.dirname(os.path.abspath(source))),
+    "parent": lambda source, _: os.path.basename(os.path.dirname(absolute(source))),
     "index": lambda _, index: str(index),
 }
 """Field -> what stands in its place, of a source and its number in the plan, which begins with 1."""

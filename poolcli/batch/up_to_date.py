@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolcli import __version__
 from poolcli.batch.journal_state import VERSION
-from poolcli.batch.plan import stamp_of
+from poolcli.batch.storage import FILE, FOLDER, absolute
 from poolcli.batch.worker import Task
 from poolcli.display import display_name
 from poolcli.errors import OptionError
@@ -16,7 +15,9 @@ from poolcli.images.atomic import EXISTS
 
 if TYPE_CHECKING:
     from poolcli.batch.journal_state import Entry, JournalState
-    from poolcli.batch.plan import Item, Stamp
+    from poolcli.batch.plan import Item
+    from poolcli.batch.storage import Stamp, Status, Storage
+    from poolcli.batch.stores import Stores
     from poolcli.batch.worker import WorkOptions
 
 
@@ -31,15 +32,16 @@ def next_task(item: Item, known: JournalState, folder: str, settings: WorkOption
     """Compare an item with the journal and the disk."""
     source, entry = item.source, known.entries.get(item.result)
     names = [name for name in (item.result, item.figure) if name is not None]
-    found = {name: _status(os.path.join(folder, name)) for name in names}
+    storage = settings.stores.of(folder)
+    found = {name: storage.status(os.path.join(folder, name), follow=False) for name in names}  # a link is not ours
     if entry is not None and entry.done and _is_current(item, entry, found, settings):
         return Decision()
-    if refusal := _in_the_way(item, folder, found):
+    if refusal := _in_the_way(item, folder, found, storage):
         return Decision(refusal=refusal)
     task = Task(source.path, item.result, folder, item.figure, replace=True, number=item.number)
     if force:
         return Decision(task)
-    if entry is not None and entry.done and _is_anothers(source.path, source.stamp, entry):
+    if entry is not None and entry.done and _is_anothers(source.path, source.stamp, entry, settings.stores):
         other = display_name(entry.source)
         return Decision(
             refusal=f"its result would replace that of {other}; choose another --name or folder, or replace it with --force"
@@ -50,50 +52,45 @@ def next_task(item: Item, known: JournalState, folder: str, settings: WorkOption
     return Decision(task._replace(replace=any(found.values())))
 
 
-def _in_the_way(item: Item, folder: str, found: dict[str, os.stat_result | None]) -> str:
+def _in_the_way(item: Item, folder: str, found: dict[str, Status | None], storage: Storage) -> str:
     """An existing file in the place of the files or of their folder; empty if there is none."""
     for name, status in found.items():
-        if status is not None and not stat.S_ISREG(status.st_mode):  # a link may lead out of the folder
+        if status is not None and status.kind != FILE:  # a link may lead out of the folder
             where = display_name(os.path.join(folder, name))
             return f"{where} exists and is no regular file; choose another name"
     below = os.path.dirname(item.result)
     while below:
         path = os.path.join(folder, below)
-        if os.path.lexists(path):
-            return "" if os.path.isdir(path) else f"{display_name(path)} is a file; choose another folder"
+        if storage.exists(path):
+            inside = storage.status(path)
+            is_folder = inside is not None and inside.kind == FOLDER
+            return "" if is_folder else f"{display_name(path)} is a file; choose another folder"
         below = os.path.dirname(below)
     return ""
 
 
-def _is_current(item: Item, entry: Entry, found: dict[str, os.stat_result | None], settings: WorkOptions) -> bool:
+def _is_current(item: Item, entry: Entry, found: dict[str, Status | None], settings: WorkOptions) -> bool:
     stamp = item.source.stamp
     result = found[item.result]
     if stamp is None or (stamp.size, stamp.mtime_ns) != (entry.size, entry.mtime_ns) or entry.key != settings.key:
         return False
-    moved = os.path.abspath(item.source.path) != entry.source
+    moved = absolute(item.source.path) != entry.source
     if moved and (stamp.inode, stamp.ctime_ns) != (entry.inode, entry.ctime_ns):
         return False  # another picture, even of the same size and time; one whose folder was moved keeps both
-    if result is None or result.st_size != entry.bytes:
+    if result is None or result.stamp.size != entry.bytes:
         return False
     if item.figure is None:
         return True
     figure = found[item.figure]
-    return entry.figure == item.figure and figure is not None and figure.st_size == entry.figure_bytes
+    return entry.figure == item.figure and figure is not None and figure.stamp.size == entry.figure_bytes
 
 
-def _is_anothers(path: str, stamp: Stamp | None, entry: Entry) -> bool:
+def _is_anothers(path: str, stamp: Stamp | None, entry: Entry, stores: Stores) -> bool:
     """Whether a result was made from another file that still exists; if it does not, the file was moved."""
-    if os.path.abspath(path) == entry.source:
+    if absolute(path) == entry.source:
         return False
-    other = stamp_of(entry.source)
-    return other is not None and (stamp is None or other.file != stamp.file)
-
-
-def _status(path: str) -> os.stat_result | None:
-    try:
-        return os.lstat(path)  # a link is not what we made
-    except (OSError, ValueError):
-        return None
+    other = stores.of(entry.source).status(entry.source)
+    return other is not None and (stamp is None or other.stamp.file != stamp.file)
 
 
 def check_recipe(known: JournalState, settings: WorkOptions, *, force: bool = False) -> None:

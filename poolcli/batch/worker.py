@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolcli.artifacts import PixelOptions, artifact, encode_all, kept
 from poolcli.batch.journal_state import ResultKey, to_line
-from poolcli.batch.plan import stamp_of
+from poolcli.batch.storage import absolute
+from poolcli.batch.stores import LOCAL_ONLY
 from poolcli.display import display_name
 from poolcli.errors import OutputError, PoolcliError
-from poolcli.images.atomic import NO_ROOM, atomic_write
+from poolcli.images.atomic import NO_ROOM
 from poolcli.images.read import read
 from poolcli.limits import shortage
 from poolcli.pipeline import engine
@@ -21,6 +22,7 @@ from poolcli.pipeline.serialize import input_record, map_record
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from poolcli.batch.stores import Stores
     from poolcli.images.quantize import Scale
     from poolcli.images.read import Picture
     from poolcli.pipeline.recipe import Recipe
@@ -40,6 +42,8 @@ class WorkOptions:
         Whether an outcome tells where in the program its error arose.
     key : ResultKey
         What of it decides a result's bytes; computed once.
+    stores : Stores
+        Where the files are.
     """
 
     def __init__(
@@ -50,8 +54,9 @@ class WorkOptions:
         max_pixels: int | None = None,
         *,
         traces: bool = False,
+        stores: Stores = LOCAL_ONLY,
     ) -> None:
-        self.traces = traces
+        self.traces, self.stores = traces, stores
         self.recipe, self.scale, self.depth, self.max_pixels = recipe, scale, depth, max_pixels
         self.key = ResultKey(recipe.hash, engine.ALGORITHM, f"{scale} {depth}")
 
@@ -91,10 +96,11 @@ def process(settings: WorkOptions, task: Task) -> Generator[None, None, Outcome]
     reading, computing and encoding eight photographs of 500x375 in turn takes a tenth more. A large one, decoded, would
     hold memory meanwhile; it has no steps.
     """
-    stamp = stamp_of(task.source)  # before it is read: a file that changes meanwhile will be found changed
+    found = settings.stores.of(task.source).status(task.source)
+    stamp = found and found.stamp  # of before it is read: a file that changes meanwhile will be found changed
     record: dict[str, Any] = {
         "result": task.result,
-        "source": os.path.abspath(task.source),
+        "source": absolute(task.source),
         "size": stamp and stamp.size,
         "mtime_ns": stamp and stamp.mtime_ns,
         "ctime_ns": stamp and stamp.ctime_ns,
@@ -136,7 +142,7 @@ def process(settings: WorkOptions, task: Task) -> Generator[None, None, Outcome]
 def _steps(settings: WorkOptions, task: Task) -> Generator[None, None, dict[str, Any]]:
     """Make the result and the figure, write and report them; all are encoded before any is written."""
     recipe = settings.recipe
-    picture = read(task.source, **engine.reading(recipe, settings.max_pixels))
+    picture = read(settings.stores.of(task.source).picture(task.source), **engine.reading(recipe, settings.max_pixels))
     small = picture.values.nbytes <= SMALL  # another keeps nobody waiting with what it holds
     if small:
         yield
@@ -150,11 +156,12 @@ def _steps(settings: WorkOptions, task: Task) -> Generator[None, None, dict[str,
         encoded += encode_all(result, [one], PixelOptions(settings.scale, settings.depth))
         if small:
             yield
+    storage = settings.stores.of(task.folder)
     sizes: dict[str, Any] = {}
     for one, (data,) in zip(outputs, encoded, strict=True):
         assert one.path is not None
         try:
-            atomic_write(one.path, data, force=task.replace)
+            storage.write(one.path, data, force=task.replace)
         except OutputError as error:
             error.path = one.path if error.errno is not None else None  # else the messages are about the picture
             raise

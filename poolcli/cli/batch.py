@@ -39,7 +39,6 @@ from poolcli.cli.parameters import FileName, ParsedType, option
 from poolcli.cli.runner import to_stdout
 from poolcli.display import display_name
 from poolcli.errors import PoolcliError
-from poolcli.images.atomic import sweep
 from poolcli.images.write import format_of
 from poolcli.pipeline.engine import cores
 from poolcli.pipeline.options import recipe as make_recipe
@@ -189,13 +188,13 @@ def _work(
         start_early(_PRELOAD)
     names = {*(item.result for item in items), *journal.known.ours}
     below = {os.path.dirname(name) for name in names if not name.startswith(os.pardir)}
-    sweep(os.path.join(folder, name) for name in below)
+    settings.stores.of(folder).sweep(os.path.join(folder, name) for name in below)
     batch = Batch(items, folder, settings, journal, force=options["force"])
     extras = BatchOutputs(items, folder, journal.known, force=options["force"])
     for path in _extras(options, len(items)):
         with _about(path):
             extras.check(path)
-        sweep([os.path.dirname(path) or os.curdir], of=os.path.basename(path))
+        settings.stores.of(path).sweep([os.path.dirname(path) or os.curdir], of=os.path.basename(path))
     if options["prune"]:
         batch_messages.pruned(prune(journal, folder, {item.result for item in items}), folder, console)
     engine = _engine(options, len(items) if options["sheet"] else len(batch.todo))

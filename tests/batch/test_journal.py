@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from poolcli.batch import journal as module
 from poolcli.batch.batch import check_recipe, next_task
-from poolcli.batch.journal import Journal, read, sweep
+from poolcli.batch.journal import Journal, read
 from poolcli.batch.journal_state import JournalState, ResultKey, to_line
-from poolcli.batch.plan import Item, Source, stamp_of
+from poolcli.batch.local_storage import stamp_of
+from poolcli.batch.plan import Item, Source
 from poolcli.batch.worker import WorkOptions
 from poolcli.errors import OptionError, OutputError
+from poolcli.images.atomic import sweep
 from poolcli.pipeline.options import recipe
 
 MAKING = ResultKey("abc", 1, "clip auto")
@@ -378,13 +380,13 @@ class Full:
 def test_a_line_for_which_there_is_no_room_leaves_nothing(full, room):
     before = journal(full).read_bytes()
     with Journal(str(full)) as one:
-        one._file = Full(one._file, room)
+        one._files._file = Full(one._files._file, room)
         with pytest.raises(OutputError, match="No space left") as caught:
             one.add(to_line(record("b.png")))
         assert caught.value.errno == errno.ENOSPC
         assert "b.png" not in one.known.entries
         assert journal(full).read_bytes() == before
-        one._file.room = 10_000
+        one._files._file.room = 10_000
         one.add(to_line(record("c.png")))
         assert one.record("c.png") == record("c.png")
 
@@ -392,11 +394,11 @@ def test_a_line_for_which_there_is_no_room_leaves_nothing(full, room):
 @pytest.mark.parametrize("room", [0, 3])
 def test_a_name_for_which_there_is_no_room_leaves_nothing(tmp_path, room):
     with Journal(str(tmp_path)) as one:
-        begun = one._begun
-        one._begun = Full(begun, room)
+        begun = one._files._begun
+        one._files._begun = Full(begun, room)
         with pytest.raises(OutputError, match="No space left"):
             one.note_started(["first.png"])
-        one._begun = begun
+        one._files._begun = begun
         one.note_started(["second.png"])
     assert read(str(tmp_path)).ours == {"second.png"}
 
@@ -406,7 +408,7 @@ def test_an_end_for_which_there_is_no_room_forgets_nothing(tmp_path, room):
     with Journal(str(tmp_path)) as one:
         one.note_started(["x.png"])
         (tmp_path / "x.png").write_bytes(b"made")
-        one._file = Full(one._file, room)
+        one._files._file = Full(one._files._file, room)
         one.forget_started()
     assert "x.png" in read(str(tmp_path)).ours
 
@@ -449,9 +451,7 @@ def test_a_folder_that_cannot_be_used_is_an_error_of_ours(tmp_path, what, monkey
         folder.write_bytes(b"")
         folder = folder / "x"
     else:
-        monkeypatch.setattr(
-            module.os, "open", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied"))
-        )
+        monkeypatch.setattr(os, "open", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
     with pytest.raises(OutputError):
         Journal(str(folder))
 

@@ -6,9 +6,10 @@ import unicodedata
 import pytest
 from batches import fill, pgm
 
+from poolcli.batch.local_storage import stamp_of
 from poolcli.batch.made_here import MadeHere
 from poolcli.batch.names import assign
-from poolcli.batch.plan import Source, find, stamp_of
+from poolcli.batch.plan import Source, find
 from poolcli.batch.templates import DEFAULT, Template
 from poolcli.errors import OptionError
 

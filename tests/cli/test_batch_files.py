@@ -88,7 +88,7 @@ def test_a_sheet_in_the_folder_of_the_pictures_is_no_picture(cli, here, monkeypa
 
 def test_a_run_killed_after_the_report_finds_it_again(cli, here, monkeypatch):
     fill("in", 2)
-    monkeypatch.setattr("poolcli.batch.outputs.atomic_write", lambda *_, **__: os.chdir("nowhere"))
+    monkeypatch.setattr("poolcli.batch.local_storage.atomic_write", lambda *_, **__: os.chdir("nowhere"))
     with pytest.raises(FileNotFoundError):
         run(cli, "in", "-o", "out", "--report", "r.csv")
     monkeypatch.undo()

@@ -253,7 +253,7 @@ def test_a_folder_that_may_only_be_read_with_nothing_to_do_is_fine(cli, here, mo
             raise OSError(number, os.strerror(number), path)
         return open(path, mode, **options)
 
-    monkeypatch.setattr("poolcli.batch.journal.open", refuse, raising=False)
+    monkeypatch.setattr("poolcli.batch.local_journal.open", refuse, raising=False)
     assert "0 done, 2 skipped" in batch(cli, "in", "-o", "out").stderr
     (here / "in/new.pgm").write_bytes(pgm(7))
     stderr = batch(cli, "in", "-o", "out", code=1).stderr

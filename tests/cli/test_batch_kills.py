@@ -17,7 +17,7 @@ from batches import OWN, alive, children, done, fill, journal, lines, parts, pgm
 from invoke import runner
 from PIL import Image
 
-from poolcli.batch import journal as batch_journal
+from poolcli.batch import local_journal as batch_journal
 from poolcli.batch.scheduler import CHUNK_TASKS
 
 JOBS = 2

@@ -7,7 +7,7 @@ import pytest
 from batches import OWN, fill, parts, tree
 from invoke import runner
 
-from poolcli.batch import journal as batch_journal
+from poolcli.batch import local_journal as batch_journal
 from poolcli.cli.group import cli as command
 
 CALLS = (
