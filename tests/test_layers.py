@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -84,6 +85,30 @@ def test_a_package_is_imported_only_where_it_may_be(package):
     users = {package_of(path) for path, name in IMPORTS if name.split(".")[0] == package}
     assert users
     assert users <= WHO[package]
+
+
+LOCAL_FILES = {"local_storage.py", "local_journal.py", "folder_lock.py"}
+PROCESSES = {"processes.py", "worker_process.py"}
+NAMES_ALONE = {
+    "os.fsencode", "os.path.abspath", "os.path.basename", "os.path.commonpath", "os.path.dirname", "os.path.isabs",
+    "os.path.join", "os.path.normpath", "os.path.relpath", "os.path.split", "os.path.splitext", "os.strerror",
+}  # fmt: skip
+"""What is done with names and looks at no file."""
+
+
+def test_in_a_batch_only_the_local_storage_asks_the_operating_system_about_files():
+    calls = {
+        path.name: {
+            ast.unparse(node.func)
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(node, ast.Call)
+        }
+        for path in (PACKAGE / "batch").glob("*.py")
+    }
+    used = {name: {one for one in found if re.fullmatch(r"open|os(\.\w+)+", one)} for name, found in calls.items()}
+    assert {"os.stat", "os.scandir", "open", "os.makedirs"} <= set().union(*(used[name] for name in LOCAL_FILES))
+    asking = {name: found - NAMES_ALONE for name, found in used.items() if name not in LOCAL_FILES | PROCESSES}
+    assert {name: found for name, found in asking.items() if found} == {}
 
 
 def test_nothing_imports_pyplot():
