@@ -19,7 +19,7 @@ from poolcli.cli.options import (
 )
 from poolcli.cli.runner import errors_about, read_picture, source_name, to_stdout
 from poolcli.cli.verify_text import json_record, report
-from poolcli.experiments.engines import ENGINES, load_engines
+from poolcli.experiments.engines import ENGINES, check_installed, load_engines
 from poolcli.experiments.verify import compare_engines
 from poolcli.pipeline.options import recipe as make_recipe
 
@@ -64,12 +64,15 @@ def command(image: str, **options: Any) -> None:
     PyTorch by nothing, otherwise by the rounding of float32.
     """  # fmt: skip
     console = Console(quiet=options["quiet"], verbose=options["verbose"])
-    names = options["names"]
+    wanted = [] if ALL in options["names"] else list(dict.fromkeys(options["names"]))
     with errors_about(""):
         recipe = make_recipe(**{name: options[name] for name in RECIPE_OPTIONS})
-        engines = load_engines([] if ALL in names else list(dict.fromkeys(names)), console.say)
+        check_installed(wanted)
     with errors_about(source_name(image)):
         picture = read_picture(image, recipe, max_pixels=options["max_pixels"], console=console)
+    with errors_about(""):
+        engines = load_engines(wanted, console.say)
+    with errors_about(source_name(image)):
         found = compare_engines(engines, picture, recipe, options["threads"])
     if options["as_json"]:
         to_stdout(write_json, json_record(found, picture, recipe))

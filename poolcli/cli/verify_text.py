@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from poolcli import __version__
 from poolcli.cli.console import align_columns
 from poolcli.experiments.engines import ENGINES
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from poolcli.pipeline.recipe import Recipe
 
 WIDTH = 80
+MOST_ULPS = 1e6
+"""Of which every digit is written."""
 MOST_CELLS = 25
 """Of a window, in text."""
 
@@ -59,9 +63,9 @@ def _remarks(stage: StageComparison, title: str) -> list[str]:
     if stage.first is None:
         return []
     share = 1 - stage.equal / stage.cells
-    differ = (
-        f"{100 * share:.3g} % differ, by at most {stage.largest:.3g}, {stage.ulps:.7g} ulp{'s' * (stage.ulps != 1)}"
-    )
+    ulps = f"{stage.ulps:,.0f}" if stage.ulps < MOST_ULPS else f"{stage.ulps:.2g}"
+    near = " (of numbers near 0)" if MOST_ULPS <= stage.ulps < np.inf and stage.kept else ""
+    differ = f"{100 * share:.3g} % differ, by at most {stage.largest:.3g}, {ulps} ulp{'s' * (stage.ulps != 1)}{near}"
     return [f"{differ}; promised: {stage.promise}", _first(stage.first, title)]
 
 

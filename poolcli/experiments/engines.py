@@ -54,6 +54,27 @@ ENGINES = {
 }
 
 
+def check_installed(wanted: Sequence[str]) -> None:
+    """Refuse engines that are not installed, without importing any: that takes seconds.
+
+    Parameters
+    ----------
+    wanted : sequence of str
+        Names of `ENGINES`; empty for all that are installed.
+
+    Raises
+    ------
+    OptionError
+        One that was asked for is not installed, or there is none.
+    """
+    for name in wanted:
+        if problem := _absent(name):
+            msg = f"with {name}: {problem}"
+            raise OptionError(msg)
+    if all(map(_absent, ENGINES)):
+        raise OptionError(_none())
+
+
 def load_engines(wanted: Sequence[str], tell: Callable[[str], None]) -> dict[str, Engine]:
     """The engines that are installed, of those asked for.
 
@@ -69,11 +90,10 @@ def load_engines(wanted: Sequence[str], tell: Callable[[str], None]) -> dict[str
     OptionError
         One that was asked for is not installed or cannot be imported, or there is none.
     """
+    check_installed(wanted)
     engines: dict[str, Engine] = {}
     for name in wanted or ENGINES:
-        entry = ENGINES[name]
-        absent = next((one for one in entry.packages if not is_installed(one)), None)
-        problem = f"{absent} is not installed; {entry.install}" if absent else ""
+        entry, problem = ENGINES[name], _absent(name)
         if not problem:
             try:
                 module = import_module(entry.module)
@@ -89,9 +109,19 @@ def load_engines(wanted: Sequence[str], tell: Callable[[str], None]) -> dict[str
             raise OptionError(msg)
         tell(f"{entry.title} is left out: {problem}")
     if not engines:
-        msg = f"no engine to verify with: {', or '.join(one.install for one in ENGINES.values())}"
-        raise OptionError(msg)
+        raise OptionError(_none())
     return engines
+
+
+def _absent(name: str) -> str:
+    """What an engine lacks and how to install it; empty where it lacks nothing."""
+    entry = ENGINES[name]
+    absent = next((one for one in entry.packages if not is_installed(one)), None)
+    return f"{absent} is not installed; {entry.install}" if absent else ""
+
+
+def _none() -> str:
+    return f"no engine to verify with: {', or '.join(one.install for one in ENGINES.values())}"
 
 
 def is_installed(package: str) -> bool:

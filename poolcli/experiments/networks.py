@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -108,7 +109,8 @@ class NetworkExtraction:
             (made,) = session.run([self.layer.output], {self.source.name: network_input(picture, self)})
         except Exception as error:  # noqa: BLE001 - ONNX Runtime's own kinds of errors
             size = "x".join(map(str, self.size))
-            msg = f"the network does not run on {size}: {one_line(error)}"
+            other = "; choose another size with --resize" if None in self.source.size else ""
+            msg = f"the network does not run on {size}: {one_line(error)}{other}"
             raise ImageError(msg) from None
         if made.dtype.kind != "f" or made.ndim not in (2, 4) or made.shape[0] != 1 or 0 in made.shape:
             msg = f"layer {self.layer.name!r} gives {made.dtype} of shape {made.shape}; choose one that gives maps, NxCxHxW"
@@ -196,6 +198,12 @@ def one_line(error: Exception) -> str:
     """What ONNX Runtime says, without the codes before it."""
     text = " ".join(str(error).split())
     text = text.rsplit(" : ", 1)[-1]
+    failed = re.match(
+        r"Non-zero status code returned while running (\w+) node\. Name:'(.*?)' Status Message: (.*)", text
+    )
+    if failed:  # the place in its source says nothing to a user
+        reason = re.sub(r"^\S+:[0-9]+ \S+ ", "", failed[3])
+        text = f"{failed[1]} {failed[2]}: {reason}"
     return text if len(text) <= 200 else f"{text[:199]}…"
 
 

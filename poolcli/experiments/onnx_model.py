@@ -30,6 +30,8 @@ _INPUTS = {**_FLOATS, 2: np.uint8}
 """ONNX's numbers of types -> numpy's."""
 _MOST_LISTED = 5
 _HAND_ON = {"Cast", "Identity", "Transpose"}
+_FOLDS = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Expand"}
+"""Operators whose numbers may stand in another order than those of maps, rows by columns."""
 _SETTINGS = {"Resize", "Upsample", "Clip", "Pad", "Slice", "Tile", "Range", "Pow", "Expand", "OneHot", "Reshape"}
 _ARITHMETIC = {"Add", "Sub", "Mul", "Div", "Max", "Min", "Where", "Equal", "Greater", "Less"}
 
@@ -347,6 +349,7 @@ def chosen_layer(found: list[Layer], name: str | None) -> Layer:
     """
     if name is None:
         maps = [one for one in found if one.computes and len(one.shape) == 4 and max(_sides(one)) > 1]
+        maps = [one for one in maps if one.operator not in _FOLDS]
         if maps:
             return maps[-1]
         raise OptionError("no layer gives maps; choose one with --layer, of those that --list-layers shows")

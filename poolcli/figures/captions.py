@@ -44,6 +44,17 @@ def number(value: float, magnitude: float | None = None) -> str:
     return text.replace("-", "−")
 
 
+def three_digits(value: float) -> str:
+    """Format a value with at least three significant digits, for numbers that stand by themselves.
+
+    Examples
+    --------
+    >>> three_digits(0.31156), three_digits(0.0603), three_digits(1.154), three_digits(117.44)
+    ('0.312', '0.0603', '1.15', '117.4')
+    """
+    return number(value, 0.1) if 0.2 <= abs(value) < 1 else number(value)
+
+
 def tick(value: float, decimals: int) -> str:
     """Format the label of a tick on a colour bar."""
     text = f"{value:z.{decimals}f}" if decimals <= 5 and abs(value) < 1e5 else f"{value:g}"

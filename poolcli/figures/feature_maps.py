@@ -9,8 +9,16 @@ import numpy as np
 from poolcli.figures import captions
 from poolcli.figures import text as lettering
 from poolcli.figures.canvas import Canvas
-from poolcli.figures.feature_sheet import MOST_NAMED, columns_for, fewer, scale_of, sentences_of, side_for
-from poolcli.figures.feature_strip import draw_strips, ends_text, strip_cell, strips_height
+from poolcli.figures.feature_sheet import (
+    MOST_NAMED,
+    columns_for,
+    ends_text,
+    fewer,
+    scale_of,
+    sentences_of,
+    side_for,
+)
+from poolcli.figures.feature_strip import draw_strips, strip_cell, strips_height
 from poolcli.figures.feature_thumbnails import draw_input, draw_thumbnails
 from poolcli.figures.layout import Box
 from poolcli.figures.map_drawing import draw_kernel, draw_map, kernel_size
@@ -41,7 +49,10 @@ def render(sheet: FeatureSheet, fmt: str = "png") -> bytes:
     """
     name = captions.short_name(sheet.source)
     said = [f"{name} · {sheet.done}", fewer(sheet)]
-    said += [f"{one.name}: mean {captions.number(one.mean)}, max {captions.number(one.high)}" for one in sheet.maps]
+    said += [
+        f"{one.name}: mean {captions.three_digits(one.mean)}, max {captions.three_digits(one.high)}"
+        for one in sheet.maps
+    ]
     return draw(sheet).encode(fmt, name, "\n".join(said))
 
 
@@ -59,6 +70,10 @@ def _draw_named(sheet: FeatureSheet) -> Canvas:
     times = max(1, side // max(max(one.values.shape) for one in sheet.maps))
     wide = max(one.values.shape[1] for one in sheet.maps) * times
     high = max(one.values.shape[0] for one in sheet.maps) * times
+    if sheet.picture is not None:  # of another shape than the maps, perhaps
+        wide, high = (
+            max(length, drawn) for length, drawn in zip((wide, high), sheet.picture.shape[1::-1], strict=True)
+        )
     column = max(wide, side)
     total = 2 * MARGIN + columns * (column + GAP) - GAP
     rows = -(-shown // columns)
@@ -99,7 +114,7 @@ def _named_map(canvas: Canvas, slot: Box, sheet: FeatureSheet, index: int, times
     x, y = max(slot.x, min(box.x, slot.x + slot.width - MIN_SIDE)), slot.y + slot.height + 12
     if one.weights is not None:
         x += 12 + _kernel(canvas, x + 1, y + 1, one.weights)
-    lines = [f"mean {captions.number(one.mean)}", f"max {captions.number(one.high)}"]
+    lines = [f"mean {captions.three_digits(one.mean)}", f"max {captions.three_digits(one.high)}"]
     if not sheet.one_scale:
         lines.append(ends_text(scale))
     for number, line in enumerate(lines):

@@ -181,6 +181,12 @@ def strip_scale(sheet: FeatureSheet, one: Pooled) -> Scale:
     return Scale("magma", 0.0, high or 1.0)
 
 
+def ends_text(scale: Scale) -> str:
+    """The values at a scale's ends."""
+    start = "−" + captions.three_digits(scale.high) if scale.low < 0 else "0"
+    return f"scale {start} to {captions.three_digits(scale.high)}"
+
+
 def side_for(maps: int, *, picture: bool) -> int:
     """The longer side of a map where so many are shown, with or without the picture, in pixels."""
     if maps > MOST_NAMED:
@@ -201,7 +207,9 @@ def sentences_of(sheet: FeatureSheet, total: int) -> list[str]:
     factors = {one.factor for one in sheet.maps} - {1}
     if factors:
         seen.append(f"shown at 1/{max(factors)} (block mean)")
-    if not sheet.one_scale and len(sheet.maps) > 1:
+    if sheet.one_scale:
+        seen.append(f"maps: {ends_text(scale_of(sheet, sheet.maps[0]))}")
+    elif len(sheet.maps) > 1:
         seen.append("each map on a scale of its own, up to its 99th percentile: the kernels differ in gain")
     if sheet.padded and any(one.framed for one in sheet.maps):
         seen.append(PADDING_FRAME)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from poolcli.figures import captions
 from poolcli.figures import text as lettering
-from poolcli.figures.feature_sheet import strip_scale
+from poolcli.figures.feature_sheet import ends_text, strip_scale
 from poolcli.figures.layout import Box
 from poolcli.figures.map_drawing import number_cells
 from poolcli.figures.map_row import LINE, MARGIN, SMALL, TITLE
@@ -65,12 +65,6 @@ def draw_strips(canvas: Canvas, top: int, sheet: FeatureSheet, cell: int, *, num
         top += 24
 
 
-def ends_text(scale: Scale) -> str:
-    """The values at a scale's ends."""
-    start = "−" + captions.number(scale.high) if scale.low < 0 else "0"
-    return f"scale {start} to {captions.number(scale.high)}"
-
-
 def draw_cells(
     canvas: Canvas, x: int, y: int, values: NDArray[np.float32], scale: Scale, times: tuple[int, int]
 ) -> None:
@@ -81,4 +75,4 @@ def draw_cells(
     box = Box(x, y, values.shape[1] * wide, values.shape[0] * high)
     canvas.frame(box, FRAME)
     if values.size <= 2048:
-        number_cells(canvas, box, values, colors, captions.number, 22, over=True)
+        number_cells(canvas, box, values, colors, captions.three_digits, 22, over=True)

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from poolcli.figures.canvas import Canvas
-from poolcli.figures.feature_sheet import THUMBNAIL_GAP, columns_for, scale_of, sentences_of, side_for, strip_scale
-from poolcli.figures.feature_strip import draw_cells, ends_text
+from poolcli.figures.feature_sheet import (
+    THUMBNAIL_GAP,
+    columns_for,
+    ends_text,
+    scale_of,
+    sentences_of,
+    side_for,
+    strip_scale,
+)
+from poolcli.figures.feature_strip import draw_cells
 from poolcli.figures.layout import Box
 from poolcli.figures.map_row import BODY, GAP, LINE, MARGIN, SMALL, TITLE, draw_caption
 from poolcli.figures.palettes import FRAME, INK, MUTED
@@ -21,6 +29,8 @@ if TYPE_CHECKING:
 CELLS_IN_A_ROW = 32
 """Features in a row of the strip of so many maps: 512 are drawn as 16x32, as the lesson on VGG16 has them."""
 MANY_CELL = 20
+LEAST_INPUT = 200
+"""Pixels of the picture's longer side, at least: of a small network's input a few dozen would be left."""
 
 
 def draw_thumbnails(sheet: FeatureSheet) -> Canvas:
@@ -34,12 +44,16 @@ def draw_thumbnails(sheet: FeatureSheet) -> Canvas:
     cells = [one.values.ravel() for one in sheet.pooled]
     block = [-(-len(values) // CELLS_IN_A_ROW) * MANY_CELL for values in cells]
     strips = CELLS_IN_A_ROW * MANY_CELL
-    beside = 0 if sheet.picture is None else sheet.picture.shape[1] + GAP
+    shown = (0, 0)
+    if sheet.picture is not None:
+        larger = -(-LEAST_INPUT // max(sheet.picture.shape[:2]))
+        shown = sheet.picture.shape[0] * larger, sheet.picture.shape[1] * larger
+    beside = shown[1] + GAP if sheet.picture is not None else 0
     total = max(columns * wide - THUMBNAIL_GAP, strips + beside) + 2 * MARGIN
     top = MARGIN + TITLE + 14
     below = top + rows * high + 24
     blocks = sum(block) + len(block) * (TITLE + 14 + LINE + 24)
-    foot = below + max(blocks, 0 if sheet.picture is None else TITLE + 20 + sheet.picture.shape[0]) + LINE
+    foot = below + max(blocks, TITLE + 20 + shown[0] if sheet.picture is not None else 0) + LINE
     sentences = sentences_of(sheet, total)
     canvas = Canvas(total, foot + len(sentences) * LINE + MARGIN)
     canvas.text(total // 2, MARGIN + TITLE - 4, "Feature Maps", TITLE, INK, bold=True, anchor="middle")
@@ -49,8 +63,7 @@ def draw_thumbnails(sheet: FeatureSheet) -> Canvas:
         canvas.picture(left + place * wide, top + row * high, scale_of(sheet, one).colors(one.values), times)
     left = (total - strips - beside) // 2
     if sheet.picture is not None:
-        slot = Box(left, below + TITLE + 14, sheet.picture.shape[1], sheet.picture.shape[0])
-        draw_input(canvas, slot, sheet.picture)
+        draw_input(canvas, Box(left, below + TITLE + 14, shown[1], shown[0]), sheet.picture)
         left += beside
     y = below
     for strip, values in zip(sheet.pooled, cells, strict=True):

@@ -81,7 +81,7 @@ def render(sheet: VectorSheet, fmt: str = "png") -> bytes:
     said = [f"{title} · {sheet.done}"]
     if count <= MOST_THUMBNAILS:
         for i, name in enumerate(sheet.names):
-            pairs = (f"{sheet.names[j]} {captions.number(sheet.cosines[i, j])}" for j in range(i))
+            pairs = (f"{sheet.names[j]} {captions.three_digits(sheet.cosines[i, j])}" for j in range(i))
             said.append(f"{name}: cosine {', '.join(pairs)}" if i else name)
     return draw(sheet).encode(fmt, title, "\n".join(said))
 
@@ -166,7 +166,7 @@ def _matrix(
     canvas.picture(box.x, box.y, colors.repeat(high, axis=0).repeat(wide, axis=1))
     canvas.frame(box, FRAME)
     if fewer == (1, 1) and min(high, wide) >= 20 and values.size <= 4096:
-        number_cells(canvas, box, shown, colors, captions.number, 18, over=True)
+        number_cells(canvas, box, shown, colors, captions.three_digits, 18, over=True)
 
 
 def _cosines(canvas: Canvas, box: Box, found: NDArray[np.float32], fewer: int) -> None:

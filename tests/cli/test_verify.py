@@ -10,8 +10,11 @@ import pytest
 from PIL import Image
 
 import poolcli
+from poolcli.cli.verify_text import report
 from poolcli.experiments import engines
 from poolcli.experiments.engine_onnxruntime import OnnxRuntimeEngine
+from poolcli.experiments.verify import EngineComparison, FirstDifference, StageComparison
+from poolcli.images.read import from_array
 
 
 @pytest.fixture
@@ -164,10 +167,12 @@ def test_stdin(cli, here):
 
 def test_no_engine_is_one_line_that_says_what_to_install(cli, monkeypatch):
     monkeypatch.setattr(engines, "is_installed", lambda name: False)
-    done = cli("verify", "small.png", "-q")
+    done = cli("verify", "small.png")
     assert done.exit_code == 2
     assert done.stdout == ""
-    assert done.stderr.splitlines()[-1] == (
+    usage, _, empty, error = done.stderr.splitlines()
+    assert (usage, empty) == ("Usage: poolcli verify [OPTIONS] IMAGE", "")
+    assert error == (
         "Error: no engine to verify with: pip install torch, or pip install tensorflow, or pip install 'poolcli[onnx]'"
     )
 
@@ -176,6 +181,32 @@ def test_no_engine_is_one_line_that_says_what_to_install(cli, monkeypatch):
     assert done.stderr.splitlines()[-1] == (
         "Error: with onnxruntime: onnxruntime is not installed; pip install 'poolcli[onnx]'"
     )
+
+
+def test_a_picture_is_read_before_any_engine_is_imported(cli, monkeypatch):
+    def imported(name):
+        pytest.fail(f"{name} was imported")
+
+    monkeypatch.setattr(engines, "import_module", imported)
+    done = cli("verify", "none.png", "--with", "onnxruntime")
+    assert (done.exit_code, done.stderr) == (1, "none.png: No such file or directory\n")
+
+
+@pytest.mark.parametrize(
+    ("ulps", "kept", "said"),
+    [
+        (1, True, "1 ulp; promised"),
+        (12345, True, "12,345 ulps; promised"),
+        (8.82e8, True, "8.8e+08 ulps (of numbers near 0); promised"),
+        (8.82e8, False, "8.8e+08 ulps; promised"),
+        (np.inf, False, "inf ulps; promised"),
+    ],
+)
+def test_ulps_are_written_as_far_as_they_say_something(small, ulps, kept, said):
+    first = FirstDifference((0, 0, 1), 1.0, 2.0, (0, 0), (1, 1), np.float32([[1]]))
+    stage = StageComparison("conv2d", "filter", (2, 3), "", "within 1", kept, 6, 5, 1.0, ulps, first)
+    lines = report([EngineComparison("torch", "2", [stage])], from_array(small), poolcli.recipe())
+    assert f"16.7 % differ, by at most 1, {said}" in " ".join(" ".join(lines).split())
 
 
 def test_onnx_without_its_runtime_and_the_reverse(cli, monkeypatch):

@@ -358,6 +358,35 @@ def test_a_layer_of_three_axes_is_no_map(tmp_path):
         network(path)
 
 
+def test_maps_folded_into_another_shape_are_not_the_layer_that_is_taken(tmp_path):
+    """TensorFlow's exports fold the pooled maps, 1xCx1x1, into 1x1x1xC: C columns are no map."""
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], name="conv"),
+        helper.make_node("GlobalAveragePool", ["c"], ["p"], name="pool"),
+        helper.make_node("Reshape", ["p", "s"], ["y"], name="fold"),
+    ]
+    held = [weights("w", 5, 3, 3, 3), numpy_helper.from_array(np.int64([1, 1, 1, 5]), "s")]
+    assert network(save(tmp_path / "n.onnx", nodes, held)).layer.name == "conv"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (
+            (
+                "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running Concat node. Name:'a.7' Status "
+                "Message: concatbase.h:135 PrepareForComputeImpl Non concat axis dimensions must match"
+            ),
+            "Concat a.7: Non concat axis dimensions must match",
+        ),
+        ("[ONNXRuntimeError] : 9 : NOT_IMPLEMENTED : Could not\nfind it", "Could not find it"),
+        ("x" * 300, "x" * 199 + "…"),
+    ],
+)
+def test_what_onnx_runtime_says_becomes_one_line(said, expected):
+    assert networks.one_line(RuntimeError(said)) == expected
+
+
 def test_a_size_or_preset_that_the_network_does_not_take(tmp_path):
     path = lenet(tmp_path / "n.onnx")
     with pytest.raises(ImageError, match="takes pictures of 32x32, not 40x32; leave --resize out"):
@@ -373,7 +402,7 @@ def test_a_size_that_does_not_go_through_is_told_at_the_picture(tmp_path):
     ]
     path = save(tmp_path / "n.onnx", nodes, [weights("w", 300, 4)], (1, 3, "h", "w"))
     assert maps(network(path, "dense", recipe=Recipe(stages=(), resize=(10, 10))), COLOR[:10]).shape == (4, 1, 1)
-    with pytest.raises(ImageError, match="the network does not run on 12x10: "):
+    with pytest.raises(ImageError, match=r"the network does not run on 12x10: .*; choose another size with --resize$"):
         maps(network(path, "dense", recipe=Recipe(stages=(), resize=(12, 10))), COLOR)
 
 

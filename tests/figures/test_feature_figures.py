@@ -130,6 +130,43 @@ def test_three_channels_are_each_drawn_and_the_input_in_colour():
     check(canvas)
 
 
+@pytest.mark.parametrize("count", [3, 80])
+@pytest.mark.parametrize("shape", [(1, 40), (40, 1), (2, 3)])
+def test_maps_of_another_shape_than_the_picture_leave_room_for_it(count, shape):
+    maps = RNG.random((count, *shape)).astype(np.float32)
+    made = [feature_map(f"conv.{i}", one, 260) for i, one in enumerate(maps)]
+    vector = pooled(maps.mean(axis=(1, 2)), count, ("average",), [""])
+    picture = RNG.integers(0, 256, (200, 190), np.uint8)
+    canvas = feature_maps.draw(FeatureSheet("x.png", made, vector, picture, "conv", one_scale=True))
+    check(canvas)
+    drawn = [item.box for item in canvas.items if isinstance(item, Picture)]
+    for number, one in enumerate(drawn):
+        assert one.x >= 0
+        assert one.x + one.width <= canvas.width
+        for other in drawn[number + 1 :]:
+            apart = (
+                one.x + one.width <= other.x
+                or other.x + other.width <= one.x
+                or one.y + one.height <= other.y
+                or other.y + other.height <= one.y
+            )
+            assert apart, (one, other)
+    titles = [
+        box
+        for item, box in zip(canvas.items, canvas.boxes(), strict=True)
+        if getattr(item, "text", "") == "Feature Maps"
+    ]
+    assert min(one.y for one in drawn) > titles[0].y + titles[0].height
+    assert any("maps: scale 0 to " in text for text in texts(canvas))
+
+
+def test_a_small_picture_beside_many_maps_is_magnified():
+    made = many(80)
+    small = RNG.integers(0, 256, (24, 20), np.uint8)
+    canvas = feature_maps.draw(FeatureSheet("x.png", made.maps, made.pooled, small, "conv", one_scale=True))
+    assert any((one.box.height, one.box.width) == (24 * 9, 20 * 9) for one in canvas.items if isinstance(one, Picture))
+
+
 def test_512_features_are_16_rows_of_32():
     made = many(512)
     canvas = feature_maps.draw(made)
@@ -219,4 +256,4 @@ def test_all_formats(fmt):
 def test_the_description_tells_the_numbers():
     with Image.open(io.BytesIO(feature_maps.render(sheet(MAPS, {"layout": "planes"})))) as image:
         assert "200 → 8 numbers, 25x fewer" in image.text["Description"]
-        assert "input.7: mean 0.94, max 1.00" in image.text["Description"]
+        assert "input.7: mean 0.940, max 1.00" in image.text["Description"]
