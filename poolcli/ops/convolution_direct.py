@@ -72,15 +72,15 @@ class TermStage(BorderedStage):
             cells = self.cells(rows, a, b)
             if self.copied is not None:
                 lo, hi = self.border.span(a, b)
-                padded = scratch.empty("cells", (rows.planes, hi - lo, self.border.width), kind)
+                padded = scratch.brief.empty("cells", (rows.planes, hi - lo, self.border.width), kind)
                 self.border.fill(padded, cells, self.needs(a, b)[0], lo, -self.border.cols.before)
                 cells = padded
             elif cells.dtype != kind:
-                wide = scratch.empty("cells", cells.shape, kind)
+                wide = scratch.brief.empty("cells", cells.shape, kind)
                 wide[...] = cells
                 cells = wide
             acc = scratch.empty("acc", (rows.planes, b - a, self.window.cols.out), kind)
-            self.weigh(cells, acc, a, b, scratch)
+            self.weigh(cells, acc, a, b, scratch.brief)
             yield acc
         rows.drain()
 

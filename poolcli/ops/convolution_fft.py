@@ -119,7 +119,7 @@ class TileStage(GridStage):
 
     def compute(self, rows: Rows, a: int, b: int, made: NDArray[Any]) -> None:
         border, (height, (width, step)) = self.border, (self.tiles[0].side, self.tiles[1])
-        scratch = rows.scratch
+        scratch = rows.scratch.brief
         lo, hi = border.span(a, b)
         first = border.needs(lo, hi)[0]
         cells = rows.get(*border.needs(lo, hi))

@@ -21,6 +21,7 @@ from poolcli.ops.matrix_products import (
     PRODUCT,
     banded,
     cells_read,
+    product_columns,
     weighted_sums,
     whole_lanes,
     window_matrix,
@@ -44,6 +45,9 @@ GROUP_BYTES = 5 << 16
 
 LEAST_GROUP = 16
 """Output rows of a group at least."""
+
+SLICE_BYTES = 3 << 18
+"""Most bytes of a group's cells, with their border, at a time: a group of wide rows is computed in slices of columns."""
 
 FACTOR_COST, FACTOR_WEIGHT_COST = 2.5, 0.15
 """Time of an output, and of each weight of the matrices, in passes of numpy over one float32 cell."""
@@ -95,9 +99,9 @@ class MatrixStage(GridStage):
         rows, cols = _axes(window)
         outputs = COLUMN_OUTPUTS if factors else OUTPUTS
         columns = whole_lanes(cols.out)
-        self.width = (columns - 1) * cols.stride + cols.extent  # columns of the map with its border, and zeros
+        width = (columns - 1) * cols.stride + cols.extent
         most = PRODUCT // (ROW_OUTPUTS * cells_read(cols, ROW_OUTPUTS)) if factors else rows.out
-        most = min(GROUP_BYTES // (self.width * kind.itemsize * rows.stride), most, rows.out)
+        most = min(GROUP_BYTES // (width * kind.itemsize * rows.stride), most, rows.out)
         step = -(-max(most, min(LEAST_GROUP, rows.out)) // outputs) * outputs
         super().__init__(window, values, mode, step, columns)
         self.kind, self.weights = kind, weights
@@ -112,25 +116,33 @@ class MatrixStage(GridStage):
             )
             for column, row in factors
         ]
+        lanes = LANES if factors else product_columns(self.whole, rows, cols.size)
+        self.slice = max(1, SLICE_BYTES // (self.height * kind.itemsize * cols.stride * lanes)) * lanes
 
     def compute(self, rows: Rows, a: int, b: int, made: NDArray[Any]) -> None:
-        border, scratch = self.border, rows.scratch
+        border, cols = self.border, self.border.cols
         lo, hi = border.span(a, b)
-        padded = scratch.empty("padded", (rows.planes, self.height, self.width), self.kind)
         needed = border.needs(lo, hi)
-        border.fill(padded[:, : hi - lo, : border.width], rows.get(*needed), needed[0], lo, -border.cols.before)
-        padded[:, :, border.width :] = 0
-        padded[:, hi - lo :] = 0
-        sums = made if made.dtype == self.kind else scratch.empty("sums", made.shape, self.kind)
-        if self.factors:
-            self._columns_and_rows(padded, sums, scratch)
-        else:
-            weighted_sums(self.whole, padded, border.rows, border.cols, sums, scratch)
-        if sums is not made:
-            made[...] = sums
-        done = made[:, : b - a, : border.cols.out]
-        if not np.isfinite(np.add.reduce(done, axis=None)):
-            self._repair(padded, done)
+        cells = rows.get(*needed)
+        scratch = rows.scratch.brief
+        for left in range(0, self.columns, self.slice):
+            part = made[:, :, left : left + self.slice]
+            start, wide = left * cols.stride, (part.shape[2] - 1) * cols.stride + cols.extent
+            padded = scratch.empty("padded", (rows.planes, self.height, wide), self.kind)
+            real = min(wide, border.width - start)
+            border.fill(padded[:, : hi - lo, :real], cells, needed[0], lo, start - cols.before)
+            padded[:, :, real:] = 0
+            padded[:, hi - lo :] = 0
+            sums = part if made.dtype == self.kind else scratch.empty("sums", part.shape, self.kind)
+            if self.factors:
+                self._columns_and_rows(padded, sums, scratch)
+            else:
+                weighted_sums(self.whole, padded, border.rows, cols, sums, scratch)
+            if sums is not part:
+                part[...] = sums
+            done = part[:, : b - a, : cols.out - left]
+            if not np.isfinite(np.add.reduce(done, axis=None)):
+                self._repair(padded, done)
 
     def _columns_and_rows(self, padded: NDArray[Any], sums: NDArray[Any], scratch: Scratch) -> None:
         planes, height, width = padded.shape

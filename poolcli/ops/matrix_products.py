@@ -85,7 +85,9 @@ def weighted_sums(
     count, weights = matrix.shape
     across = weights // cells_read(rows, count)
     grouped = out.reshape(planes, -1, count, out.shape[2])
-    n = _columns(matrix, rows, across)  # the same for every map, so that every product of a window has these sizes
+    n = product_columns(
+        matrix, rows, across
+    )  # the same for every map, so that every product of a window has these sizes
     deep = max(1, SHIFTED_BYTES // (height * across * min(n, out.shape[2]) * cell))
     for left in range(0, out.shape[2], n):
         wide = min(n, out.shape[2] - left)
@@ -101,7 +103,7 @@ def weighted_sums(
             np.matmul(matrix, read, out=grouped[first : first + some, :, :, left : left + wide])
 
 
-def _columns(matrix: NDArray[Any], rows: Axis, across: int) -> int:
-    """Output columns of a product."""
+def product_columns(matrix: NDArray[Any], rows: Axis, across: int) -> int:
+    """Output columns of one product, for windows of so many columns."""
     shifted = SHIFTED_BYTES // (cells_read(rows, ROWS) * across * matrix.itemsize)
     return max(LANES, min(PRODUCT // matrix.size, shifted) // LANES * LANES)

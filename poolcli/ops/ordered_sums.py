@@ -82,12 +82,12 @@ def sums_in_order(
     for p in range(a, b, ROWS):
         q = min(p + ROWS, a + total.shape[1])
         lo, hi = border.span(p, q)
-        padded = scratch.empty("bordered", (len(block), hi - lo, width), kind)
+        padded = scratch.brief.empty("bordered", (len(block), hi - lo, width), kind)
         end = border.span(p, min(q, b))[1] - lo
         border.fill(padded[:, :end, : border.width], block, first, lo, -cols.before)
         padded[:, end:] = 0
         padded[:, :, border.width :] = 0
-        weighted_sums(matrix, padded, rows, cols, total[:, p - a : q - a], scratch)
+        weighted_sums(matrix, padded, rows, cols, total[:, p - a : q - a], scratch.brief)
     total = total[:, : b - a, : cols.out]
     return total if np.isfinite(np.add.reduce(total, axis=None)) else None  # 0 times infinity is NaN
 

@@ -69,10 +69,10 @@ def _passed(view: WindowView, tried: NDArray[Any], ranks: Sequence[Any]) -> list
     step = max(1, FLAG_BYTES // max(1, block.size))
     for first in range(0, len(tried), step):
         some = tried[first : first + step]
-        flags = view.scratch.empty("flags", (len(some), *block.shape), np.bool_)
+        flags = view.scratch.brief.empty("flags", (len(some), *block.shape), np.bool_)
         np.less_equal(block, some[:, None, None, None], out=flags)
         count = view.count(flags.reshape(-1, *block.shape[1:])).reshape(len(some), *view.shape)
-        below = view.scratch.empty("below", count.shape, np.bool_)
+        below = view.scratch.brief.empty("below", count.shape, np.bool_)
         for total, rank in zip(passed, ranks, strict=True):
             np.less_equal(count, rank, out=below)
             np.add(total, np.add.reduce(below.view(np.uint8), axis=0), out=total)

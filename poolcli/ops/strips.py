@@ -11,6 +11,7 @@ compute a few rows of an intermediate map twice; a tap counts only the rows that
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from threading import Event, local
 from typing import TYPE_CHECKING, Any, Protocol
@@ -34,8 +35,11 @@ STRIP_BYTES = 1 << 19
 LEAST_ROWS = 8
 """Fewer are not worth a strip of their own."""
 
-THREADED = 4
-"""How many times larger strips are where threads share the interpreter: each call of numpy hands its lock over."""
+THREADED = 2
+"""How many times larger strips are where threads share the interpreter: each call of numpy hands its lock over.
+
+Measured with two threads: a tenth faster than 1, and 4 is no faster but takes twice the memory for each thread.
+"""
 
 BAND_CELLS = 1 << 20
 """Input cells of a band, at least: enough that threads and halos cost little, few enough that two cores share a photo."""
@@ -142,14 +146,13 @@ class StripRows:
     passing = True
 
     def __init__(
-        self, strips: Iterator[NDArray[Any]], group: slice, planes: int, first: int, memory: Sequence[Scratch]
+        self, strips: Iterator[NDArray[Any]], group: slice, planes: int, first: int, memory: tuple[Scratch, Scratch]
     ) -> None:
         self.group, self.planes = group, planes
-        self.scratch, *turns = memory
+        self.scratch, self._memory = memory
         self._strips = strips
         self._block: NDArray[Any] | None = None
         self._first = self._end = first  # rows first…end-1 are in the block
-        self._turns = turns  # the old block's memory and the new one's, in turn
 
     def get(self, lo: int, hi: int) -> NDArray[Any]:
         if lo >= hi:  # windows that lie in padding read nothing
@@ -175,7 +178,6 @@ class StripRows:
                 block, rows = self._append(block, rows, strip, hi - lo)
         assert block is not None  # the loop ran: hi was beyond the end
         self._block, self._first = block[:, :rows], lo
-        self._turns.reverse()
         return block[:, : hi - lo]
 
     def _append(
@@ -184,11 +186,11 @@ class StripRows:
         total = rows + strip.shape[1]
         if block is None or block.shape[1] < total:
             planes, _, width = strip.shape
-            larger = self._turns[0].empty(f"block{total}", (planes, max(total, least), width), strip.dtype)
+            larger = self._memory.empty("block", (planes, max(total, least), width), strip.dtype)
             if block is not None:
                 larger[:, :rows] = block[:, :rows]
             block = larger
-        block[:, rows:total] = strip
+        block[:, rows:total] = strip  # numpy sees to it that rows which move within a block survive
         return block, total
 
     def drain(self) -> None:
@@ -207,9 +209,10 @@ def chunk_rows(planes: int, width: int, itemsize: int, stride: float, least: int
     return max(1, int(max(least, STRIP_BYTES // max(1, planes * width * itemsize)) / stride))
 
 
-def pieces(lo: int, hi: int, step: int) -> Iterator[Pair]:
+def pieces(lo: int, hi: int, step: int, *, at_most: bool = False) -> Iterator[Pair]:
     """Cut rows lo…hi-1 into pieces of about `step`, all of a size: a small last one would cost as much as a whole."""
-    count = max(1, round((hi - lo) / max(1, step)))
+    count = (hi - lo) / max(1, step)
+    count = max(1, math.ceil(count) if at_most else round(count))
     edges = [lo + (hi - lo) * i // count for i in range(count + 1)]
     yield from (piece for piece in pairwise(edges) if piece[0] < piece[1])
 
@@ -219,7 +222,8 @@ def _schedule(stages: Sequence[Stage], band: Pair, *, tapped: bool, larger: int)
     plans: list[list[Pair]] = []
     wanted, share = [band], band
     for stage in reversed(stages):
-        chunks = [piece for a, b in wanted for piece in pieces(a, b, stage.chunk * larger if stage.chunk > 1 else 1)]
+        step = stage.chunk * larger if stage.chunk > 1 else 1
+        chunks = [piece for a, b in wanted for piece in pieces(a, b, step, at_most=larger > 1)]
         plans.append(chunks)
         share = stage.boundary(share[0]), stage.boundary(share[1])
         lo = min([stage.needs(a, b)[0] for a, b in chunks], default=share[0])
@@ -244,19 +248,19 @@ def _run_band(
     taps: Sequence[Tap | None],
     out: NDArray[Any],
     larger: int,
-    memory: Sequence[Scratch],
+    memory: Sequence[tuple[Scratch, Scratch]],
 ) -> Iterator[None]:
-    """Run a band into `out`, stopping after every strip; `memory` is three pieces for every map."""
+    """Run a band into `out`, stopping after every strip; `memory` is a pair for every map."""
     array, out = array[group], out[group]
     plans, span = _schedule(stages, band, tapped=any(tap is not None for tap in taps), larger=larger)
-    rows: Rows = ArrayRows(array, group, span, taps[0], memory[0])
+    rows: Rows = ArrayRows(array, group, span, taps[0], memory[0][0])
     strips: Iterator[NDArray[Any]] = iter(())
     for i, (stage, chunks, tap) in enumerate(zip(stages, plans, taps[1:], strict=True), 1):
         strips = stage.strips(rows, chunks)
         first = chunks[0][0] if chunks else 0  # none where all that follows lies in padding
         if tap is not None:
             strips = _watched(strips, tap, first)
-        rows = StripRows(strips, group, array.shape[0], first, memory[3 * i : 3 * i + 3])
+        rows = StripRows(strips, group, array.shape[0], first, memory[i])
     row = band[0]
     for strip in strips:
         out[:, row : row + strip.shape[1]] = strip
@@ -308,7 +312,7 @@ def run(
 def run_rows(array: NDArray[Any], stages: Sequence[Stage], rows: Pair) -> NDArray[Any]:
     """Rows ``rows[0]`` … ``rows[1] - 1`` of what `run` makes of an array, shape (P, rows, w); only they are computed."""
     out = np.empty((len(array), *stages[-1].shape), stages[-1].values.dtype)
-    memory = _Memory(3 * len(stages) + 3)
+    memory = _Memory(len(stages) + 1)
     with np.errstate(all="ignore"):
         for group in plane_groups(array):
             for _ in _run_band(array, stages, group, rows, [None] * (len(stages) + 1), out, 1, memory.pieces):
@@ -317,10 +321,14 @@ def run_rows(array: NDArray[Any], stages: Sequence[Stage], rows: Pair) -> NDArra
 
 
 class _Memory(local):
-    """What a thread keeps from band to band: given back to the system, it costs page faults to get again."""
+    """What a thread keeps from band to band: given back to the system, it costs page faults to get again.
 
-    def __init__(self, count: int) -> None:
-        self.pieces = [Scratch() for _ in range(count)]
+    For each map, memory for the stage that reads it and for rows that wait to be read.
+    """
+
+    def __init__(self, maps: int) -> None:
+        brief = Scratch()
+        self.pieces = [(Scratch(brief), Scratch()) for _ in range(maps)]
 
 
 def _run_part(
@@ -332,7 +340,7 @@ def _run_part(
     threads = min(threads, len(jobs))
     larger = THREADED if threads > 1 else 1
 
-    memory = _Memory(3 * len(stages) + 3)
+    memory = _Memory(len(stages) + 1)
 
     def work(job: tuple[slice, Pair]) -> None:
         group, band = job

@@ -57,9 +57,16 @@ class ValueRange(NamedTuple):
 
 
 class Scratch:
-    """Buffers that a stage keeps from strip to strip, so that a strip costs no page faults."""
+    """Buffers that a stage keeps from strip to strip, so that a strip costs no page faults.
 
-    def __init__(self) -> None:
+    Attributes
+    ----------
+    brief : Scratch
+        For what is done with before the stage yields or asks for rows: the stages of a thread may share it.
+    """
+
+    def __init__(self, brief: Scratch | None = None) -> None:
+        self.brief = brief or self
         self._buffers: dict[tuple[str, np.dtype[Any]], NDArray[Any]] = {}
         self._shaped: dict[tuple[str, tuple[int, ...], Any], NDArray[Any]] = {}
         self._made: dict[str, Any] = {}

@@ -189,7 +189,7 @@ class WindowView:
 
     def _down(self, operation: Operation, cells: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
         chunk = AxisChunk(self.window.rows, self._a, self._b, self._lo, -2)
-        return reduce_axis(operation, cells, chunk, dtype, Buffers(self.scratch, name))
+        return reduce_axis(operation, cells, chunk, dtype, Buffers(self.scratch.brief, name))
 
     def _across(self, operation: Operation, cells: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
         chunk = AxisChunk(self.window.cols, 0, self.window.cols.out, 0, -1)

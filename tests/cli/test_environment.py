@@ -148,44 +148,38 @@ def test_memory_is_the_picture_twice_the_result_and_little_else(large, options):
     """Pillow's pixels, their array, the result: 48 + 48 + at most 4 bytes for each of its values. One float32 map would be 192 MB."""
     folder, base = large
     pixels, cells = 6000 * 8000, 3000 * 4000 if "4" not in options else 1500 * 2000
-    peak = peak_of(folder, "run", "large.png", "-o", f"{options[-1]}.png", "--no-figure", "-q", *options)
+    peak = peak_of(
+        folder, "run", "large.png", "-o", f"{options[-1]}.png", "--no-figure", "-q", "--threads", "2", *options
+    )
 
     assert peak < base + 2 * pixels + 4 * cells + 25 * MEGA
     assert peak < base + 4 * pixels, "no float32 map of the picture's size exists"
 
 
+def steps(threads):
+    """Words of a run with four stages, whose maps are as wide as their input after the first."""
+    words = "--kernel blur --conv-stride 4 --pool max --size 3 --stride 1 --padding same --repeat 3 --no-figure -q"
+    return ["run", "large.png", "-o", f"many{threads}.png", *words.split(), "--threads", str(threads)]
+
+
 def test_more_steps_take_no_more_memory(large):
     folder, base = large
-    peak = peak_of(
-        folder,
-        "run",
-        "large.png",
-        "-o",
-        "many.png",
-        "--no-figure",
-        "-q",
-        "--kernel",
-        "blur",
-        "--size",
-        "3",
-        "--stride",
-        "1",
-        "--padding",
-        "same",
-        "--repeat",
-        "3",
-        "--pool",
-        "max",
-        "--conv-stride",
-        "4",
-    )
+    peak = peak_of(folder, *steps(2))
 
     assert peak < base + 2 * 6000 * 8000 + 25 * MEGA
 
 
+def test_a_thread_takes_a_few_strips(large):
+    """Their maps need 48 + 6 MB; what is beyond the peak of reading is what eight threads compute in."""
+    folder, base = large
+    peak = peak_of(folder, *steps(8))
+
+    assert peak < base + 2 * 6000 * 8000 + 8 * 5 * MEGA
+
+
 def test_a_figure_takes_no_copy_of_the_maps(large):
     folder, base = large
-    peak = peak_of(folder, "run", "large.png", "-o", "drawn.png", "-q", "--kernel", "edge")
+    peak = peak_of(folder, "run", "large.png", "-o", "drawn.png", "-q", "--kernel", "edge", "--threads", "2")
 
     assert peak < base + 2 * 6000 * 8000 + 2 * 3000 * 4000 + 80 * MEGA
 
@@ -195,7 +189,7 @@ def test_a_bomb_is_refused_without_memory(large):
     folder, base = large
     (folder / "bomb.png").write_bytes(bomb(40000, 40000))
     process = subprocess.run(
-        [sys.executable, "-c", MEASURE, "run", "bomb.png", "-o", "b.png"],
+        [sys.executable, "-c", MEASURE, "run", "bomb.png", "-o", "b.png", "--threads", "2"],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
