@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing import connection as mp_connection
 from multiprocessing import resource_tracker
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import poolcli
@@ -97,7 +98,7 @@ class ProcessBackend:
         try:
             arguments = (theirs, pickle.dumps(call), self._max_memory, _PACKAGE)
             process = self._context.Process(target=work, args=arguments, daemon=True)
-            with _quiet_birth():
+            with _quiet_birth(), _without_main():
                 process.start()
         except BaseException:
             ours.close()
@@ -268,6 +269,17 @@ def _quiet_birth() -> Iterator[None]:
     finally:
         if before is not None:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Hide the main program, which a worker would import: a script that calls poolcli would run once more there."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _death(code: int, *, is_limited: bool) -> str:

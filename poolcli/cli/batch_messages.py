@@ -14,6 +14,7 @@ import click
 
 from poolcli import __version__
 from poolcli.batch.batch import DONE, FAILED, LEFT, SKIPPED
+from poolcli.batch.plan import MADE
 from poolcli.batch.up_to_date import check_recipe, next_task
 from poolcli.cli import exit_codes
 from poolcli.cli.console import progress_stream, write_json, write_stderr, write_stdout
@@ -44,7 +45,10 @@ def what_was_found(found: Found, items: Sequence[Item], console: Console) -> Non
     if found.left_out:
         console.say("left out: " + ", ".join(f"{count} {why}" for why, count in sorted(found.left_out.items())))
     if not items:
-        write_stderr("no pictures found")
+        made = found.left_out.get(MADE)
+        write_stderr(
+            f"no pictures found{f' but {made} made by poolcli; poolcli run pools one of these' if made else ''}"
+        )
 
 
 def dry_run(items: Sequence[Item], known: JournalState, settings: WorkOptions, options: dict[str, Any]) -> int:

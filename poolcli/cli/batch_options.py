@@ -44,7 +44,10 @@ def _listed(path: str, *, null: bool) -> list[str]:
     name = f"--files-from {display_name(path)}"
     try:
         if path == "-":
-            data = b"" if sys.stdin is None else sys.stdin.buffer.read()
+            if sys.stdin is None:
+                msg = f"{name}: stdin is closed; connect it to a list of names, or name a file"
+                raise ImageError(msg)
+            data = sys.stdin.buffer.read()
         else:
             with open(path, "rb") as file:
                 data = file.read()

@@ -88,7 +88,16 @@ def _unexpected(error: Exception) -> str:
 
 
 def _prepare_streams() -> None:
-    """Let text that an encoding of stdout does not have be escaped, and a closed stdout be an error when it is used."""
+    """Let text that an encoding of stdout does not have be escaped, and a closed stdout be an error when it is used.
+
+    The numbers of closed streams are taken: a file opened later would get them, with all that libraries write to stderr.
+    """
+    for number in (0, 1, 2):
+        with suppress(OSError):  # more limits of files than these
+            try:
+                os.fstat(number)
+            except OSError:
+                os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     if sys.stdout is None:
         sys.stdout = ClosedStdout()
     elif isinstance(sys.stdout, TextIOWrapper):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -175,6 +176,9 @@ def small_file(path: str, what: str, accepted: str) -> bytes:
     try:
         if not _is_stream(path) and os.path.exists(path) and not os.path.isfile(path):
             msg = f"{what}: not a regular file; give {accepted}"
+            raise OptionError(msg)
+        if path == "-" and sys.stdin is None:
+            msg = f"{what}: stdin is closed; give {accepted}"
             raise OptionError(msg)
         with open("/dev/stdin" if path == "-" else path, "rb") as file:
             data = file.read(MOST_BYTES + 1)

@@ -71,6 +71,9 @@ def test_results_of_run_are_no_inputs(cli, here, suffix):
         assert cli("run", name, "-o", f"{name[:3]}-pooled.{suffix}").exit_code == 0
     assert pictures(cli, ".", "-o", "out") == ["cat.jpg", "small.png"]
     assert pictures(cli, *sorted(os.listdir(".")), "-o", "out") == ["cat.jpg", "small.png"]
+    told = batch(cli, f"cat-pooled.{suffix}", "-o", "out", "-q", code=1).stderr
+    assert told == "no pictures found but 1 made by poolcli; poolcli run pools one of these\n"
+    assert cli("run", f"cat-pooled.{suffix}", "-o", "again.png").exit_code == 0
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])

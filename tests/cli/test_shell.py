@@ -387,6 +387,18 @@ def test_workers_import_the_poolcli_of_their_parent(here):
     assert len(tree("out")) == 6
 
 
+def test_workers_do_not_run_the_program_that_started_poolcli(here):
+    """A launcher without `if __name__ == "__main__"`."""
+    fill("in", 3)
+    (here / "launcher").write_text(f"import sys; sys.path.insert(0, {ROOT!r}); from poolcli.cli import main; main()")
+    done = subprocess.run(
+        [sys.executable, "launcher", "batch", "in", "-o", "out", "--no-figure", "--jobs", "2"],
+        capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(tree("out")) == 3
+
+
 def test_without_shared_memory_workers_work(shell, here):
     fill("in", 3)
     command = "poolcli batch in -o out --jobs 2"

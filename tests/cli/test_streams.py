@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -179,6 +180,24 @@ def test_a_stdin_without_picture_is_exit_1_with_one_line(shell, here, given, wor
     (line,) = done.stderr.decode().splitlines()
     assert line.startswith(word)
     assert not os.path.exists("out.png")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [("run small.png --kernel - -o out.png", 2), ("batch --files-from - -o out", 1)],
+)
+def test_settings_from_a_closed_stdin_are_refused_as_such(shell, words, code):
+    done = shell(f"poolcli {words} <&-")
+    assert done.returncode == code
+    assert b"stdin is closed" in done.stderr
+    assert not [name for name in os.listdir(".") if name.startswith("out")]
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_no_file_gets_the_number_of_a_closed_stream(shell, here, closed):
+    """A library that writes to stderr would write into it."""
+    code = "import os; from poolcli.cli.exit_codes import _prepare_streams; _prepare_streams(); os._exit(os.open('small.png', 0))"
+    assert shell(f'"{sys.executable}" -c "{code}" {closed}').returncode >= 3
 
 
 def test_every_stream_may_be_closed(shell, files):
