@@ -16,6 +16,8 @@ import warnings
 import zlib
 
 import numpy as np
+import sampled
+from hardfiles import hard_files
 from PIL import Image
 
 import poolcli
@@ -66,11 +68,12 @@ def _seeds():
     made["NPZ"] = stream.getvalue()
     made["PFM"] = b"Pf\n3 2\n-1.0\n" + np.arange(6, dtype="<f4").tobytes()
     made["PGM"] = b"P2 3 2 255 0 1 2 3 4 5"
+    made |= {name: file.data for name, file in hard_files().items() if len(file.data) < 20_000}
     return made
 
 
 def _mutated(data, rng):
-    data = bytearray(data)
+    data = bytearray(data or b"\0")
     for _ in range(rng.randint(1, 4)):
         at = rng.randrange(len(data)) if rng.random() < 0.5 else rng.randrange(min(len(data), 96))
         way = rng.randrange(7)
@@ -107,17 +110,28 @@ def _checked(data):
 
 
 def _file(rng, seeds):
-    data = _mutated(rng.choice(seeds), rng)
+    if rng.random() < 0.5:
+        whole = rng.choice(seeds)
+    else:
+        whole = sampled.picture(rng.choice(list(sampled.KINDS)), rng.randrange(10_000)).data
+    data = _mutated(whole, rng)
     options = {
         "channels": rng.choice(("gray", "each")),
         "layout": rng.choice(("hwc", "planes")),
-        "nan": rng.choice(("error", "zero")),
+        "nan": rng.choice(("error", "zero", "ignore")),
+        "nodata": rng.choice((None, None, None, 0, 7, -9999, 0.5)),
+        "background": rng.choice(("white", "black", "#ff8000")),
+        "own_numbers": rng.random() < 0.2,
+        "resize": rng.choice((None, None, None, (3, 5))),
+        "resize_filter": rng.choice(("bilinear", "box", "tf-bilinear", "nearest")),
         "page": rng.choice((1, 1, 1, 2)),
     }
     picture = read(io.BytesIO(data), max_pixels=MAX_PIXELS, **options)
     assert picture.values.ndim in (2, 3)
     assert picture.values.size
-    assert np.isfinite(picture.values).all()
+    missing = options["nan"] == "ignore" or options["nodata"] is not None
+    assert missing or np.isfinite(picture.values).all()
+    assert options["resize"] is None or picture.values.shape[:2] == options["resize"]
 
 
 WORDS = (

@@ -136,17 +136,29 @@ def bomb_headers() -> dict[str, bytes]:
     """A few bytes each, with a header that promises more than two hundred million pixels."""
     side = 30000
     gif_frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 65535, 65535, 0) + b"\x02\x02\x44\x01\0;"
+    gif_start = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + bytes(6)
     bmp = b"BM" + struct.pack("<IHHI", 54, 0, 0, 54) + struct.pack("<IiiHHIIiiII", 40, side, side, 1, 24, *[0] * 6)
     return {
         "bomb.png": png(side, side, 8, 2, b""),
         "bomb-line.png": png(1, 2**31 - 1, 8, 0, b""),
         "bomb.gif": b"GIF89a" + struct.pack("<HHBBB", 65535, 65535, 0x80, 0, 0) + bytes(6) + gif_frame,
-        "bomb-frame.gif": b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + bytes(6) + gif_frame,
+        "bomb-frame.gif": gif_start + gif_frame,
+        # Pillow fills the area that such a frame leaves behind while it opens the file.
+        "bomb-cleared.gif": gif_start + b"\x21\xf9\4" + bytes([2 << 2, 0, 0, 0, 0]) + gif_frame,
+        "bomb-restored.gif": gif_start + b"\x21\xf9\4" + bytes([3 << 2 | 1, 0, 0, 0, 0]) + gif_frame,
+        "bomb-after-junk.gif": gif_start + b"\1\x21\xff\0\0\x21\xfe\0\x21\xf9\4" + bytes([8, 0, 0, 0, 0]) + gif_frame,
         "bomb.bmp": bmp,
         "bomb.ppm": b"P6\n30000 30000\n255\n",
         "bomb.tif": _tiff_header(60000, 60000),
         "bomb.npy": _npy_header("(30000, 30000)"),
     }
+
+
+def late_bomb() -> bytes:
+    """A GIF of one pixel whose second frame promises four billion."""
+    frames = [b"\x2c" + struct.pack("<HHHHB", 0, 0, side, side, 0) + b"\x02\x02\x44\x01\0" for side in (1, 65535)]
+    control = b"\x21\xf9\4" + bytes([2 << 2, 0, 0, 0, 0])
+    return b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + bytes(6) + frames[0] + control + frames[1] + b";"
 
 
 def _tiff_header(height: int, width: int) -> bytes:

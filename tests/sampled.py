@@ -226,13 +226,14 @@ def bmp(draw: random.Random, rng: np.random.Generator) -> Sampled:
 
 
 def pnm(draw: random.Random, rng: np.random.Generator) -> Sampled:
-    """Plain and raw, any maximum up to 255, comments and white space of all kinds."""
+    """Plain and raw, any maximum, comments and white space of all kinds."""
 
     def space() -> str:
         return draw.choice((" ", "\n", "\t", "  ", "\n# a comment 12 34\n", " # c\n", "\r\n"))
 
     number, high, wide = draw.randrange(1, 7), draw.randrange(1, 8), draw.choice((1, 2, 5, 8, 9, 17))
-    most = 1 if number in {1, 4} else draw.choice((1, 2, 3, 7, 15, 100, 254, 255))
+    most = 1 if number in {1, 4} else draw.choice((1, 2, 3, 7, 15, 100, 254, 255, 300, 1023, 4095, 65535))
+    deep = number in {2, 5} and most > 255
     values = rng.integers(0, most + 1, (high, wide, 3) if number in {3, 6} else (high, wide))
     head = f"P{number}{space()}{wide}{space()}{high}"
     head += "" if number in {1, 4} else f"{space()}{most}"
@@ -240,10 +241,11 @@ def pnm(draw: random.Random, rng: np.random.Generator) -> Sampled:
         numbers = draw.choice((" ", "\n")).join(map(str, values.ravel()))
         data = (head + space() + numbers + draw.choice(("", "\n"))).encode()
     else:
-        rows = [packed(row, 1 if number == 4 else 8) for row in values]
+        rows = [packed(row, 1 if number == 4 else 8 if most < 256 else 16) for row in values]
         data = head.encode() + draw.choice((b" ", b"\n", b"\t")) + b"".join(rows)
-    levels = np.floor((1 - values if number in {1, 4} else values) * 255 / most + 0.5)
-    return Sampled(data, with_alpha(levels), number not in {3, 6}, rounding=1 if most == 100 else 0, note=f"P{number}")
+    white, rounding = 65535 if deep else 255, int(most == 100 or most > 255)
+    levels = np.floor((1 - values if number in {1, 4} else values) * white / most + 0.5) // (256 if deep else 1)
+    return Sampled(data, with_alpha(levels), number not in {3, 6}, rounding, note=f"P{number} of {most}", deep=deep)
 
 
 # ---------------------------------------------------------------- TIFF

@@ -10,19 +10,21 @@ import numpy as np
 from poolcli.errors import ImageError
 from poolcli.images import tiff
 from poolcli.images.gif import whole_frame
+from poolcli.images.gif_blocks import canvas_size, frame_count
 from poolcli.images.modes import (
     COVERED,
     GRAY,
     bits_note,
     channel_count,
     check_mode,
+    check_palette,
     keyed_by_sixteen_bits,
     largest_sample,
     picture_array,
     scale_key,
-    uncovered,
 )
 from poolcli.images.nodata import picture_cells
+from poolcli.images.pnm import scale_samples
 from poolcli.images.safe_open import check_pixels, open_picture, picture_errors
 
 if TYPE_CHECKING:
@@ -98,6 +100,8 @@ def decode(
     """
     image = open_picture(stream, max_pixels)
     kind, mode = image.format or "picture", image.mode
+    if page > 1 and kind == "GIF":
+        return _frame_of_gif(stream, page, channels, background, max_pixels, announce, nodata)
     if page > 1:
         _turn_to(image, page, max_pixels, f"{kind} file")
         mode = image.mode
@@ -123,21 +127,14 @@ def decode(
     size = _turned((image.height, image.width), orientation)
     announce(*size, count)
     with picture_errors(f"{kind} file"):
-        # Never twice: a second load() after a failed one may give half a picture without an error.
-        if kind == "TIFF":
-            tiff.check_compression(image.info.get("compression"))
-        image.load()
+        _load(image, stream)
     if not early:
         orientation = _orientation(image)
         if _turned(size, orientation) != size:
             announce(*_turned(size, orientation), count)
     with picture_errors(f"{kind} file"):
-        frames = _frames_note(image, page)
-        whole = (
-            whole_frame(stream, page, image.size, max_pixels)
-            if kind == "GIF" and page > 1
-            else _completed(image, stream, header)
-        )
+        frames = _frames_note(image, page, stream)
+        whole = _completed(image, stream, header)
         values, range_note = picture_array(whole, channels, background)
         notes += [range_note, frames]
         missing = None if nodata is None else picture_cells(image, values, largest, nodata)
@@ -147,6 +144,16 @@ def decode(
     del image, whole  # freed before turning: the decoded colours and the turned copy need not be in memory together
     values, missing = _upright(values, orientation), None if missing is None else _upright(missing, orientation)
     return Decoded(values, kind, mode, tuple(note for note in notes if note), missing)
+
+
+def _load(image: ImageFile.ImageFile, stream: BinaryIO) -> None:
+    """Decode, never twice: a second load() after a failed one may give half a picture without an error."""
+    if image.format == "TIFF":
+        tiff.check_compression(image.info.get("compression"))
+    elif image.format == "PPM":
+        scale_samples(image, stream)
+    image.load()
+    check_palette(image)
 
 
 def decode_image(
@@ -185,22 +192,45 @@ def _upright(values: NDArray[Any], orientation: int) -> NDArray[Any]:
 def _turn_to(image: ImageFile.ImageFile, page: int, max_pixels: int, what: str) -> None:
     """Go to a frame or page; its size is checked like that of the first."""
     with picture_errors(what):
-        frames = int(getattr(image, "n_frames", 1))
-        if page > frames:
-            raise ImageError(
-                f"page {page} of a file of {frames}; write 1 to {frames}"
-                if frames > 1
-                else f"page {page} of a file of one page; write 1"
-            )
+        _check_page(page, int(getattr(image, "n_frames", 1)))
         image.seek(page - 1)
     check_pixels(image.height, image.width, max_pixels)
+
+
+def _check_page(page: int, frames: int) -> None:
+    if page > frames:
+        raise ImageError(
+            f"page {page} of a file of {frames}; write 1 to {frames}"
+            if frames > 1
+            else f"page {page} of a file of one page; write 1"
+        )
+
+
+def _frame_of_gif(
+    stream: BinaryIO,
+    page: int,
+    channels: str,
+    background: tuple[int, int, int],
+    max_pixels: int,
+    announce: Callable[[int, int, int], None],
+    nodata: float | None,
+) -> Decoded:
+    """A later frame. Pillow would fill areas of the size that a damaged file states while it looks for the frame."""
+    width, height, found = canvas_size(stream, page)
+    _check_page(page, found)
+    check_pixels(height, width, max_pixels)
+    if nodata is not None:
+        raise ImageError("nodata with a frame of a GIF, whose samples are colours; leave --nodata out")
+    announce(height, width, 1 if channels == "gray" else 3)
+    with picture_errors("GIF file"):
+        whole = whole_frame(stream, page, (width, height), max_pixels)
+        values, _ = picture_array(whole, channels, background)
+    return Decoded(values, "GIF", whole.mode, (f"frame {page} of {frame_count(stream)} used",))
 
 
 def _completed(image: ImageFile.ImageFile, stream: BinaryIO, header: bytes) -> Image.Image:
     """The decoded picture with the transparency that Pillow leaves out, if it has any."""
     key = image.info.get("transparency")
-    if COVERED in image.info:
-        return uncovered(image)
     if image.format == "PNG" and isinstance(key, tuple) and header[24] == 16:
         # A colour key has all 16 bits. Read again as little-endian samples, the file gives its low bytes.
         stream.seek(0)
@@ -225,9 +255,10 @@ def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
     return size[::-1] if orientation >= 5 else size
 
 
-def _frames_note(image: ImageFile.ImageFile, page: int) -> str | None:
+def _frames_note(image: ImageFile.ImageFile, page: int, stream: BinaryIO) -> str | None:
     try:
-        frames = int(getattr(image, "n_frames", 1))
+        # Pillow would decode the first frame of a GIF once more after counting.
+        frames = frame_count(stream) if image.format == "GIF" else int(getattr(image, "n_frames", 1))
     except Exception:  # noqa: BLE001
         return None  # counting parses the rest of the file, which may be damaged although the first frame is good
     return f"frame {page} of {frames} used" if frames > 1 else None

@@ -10,10 +10,15 @@ import numpy as np
 from PIL import Image
 
 from poolcli.errors import ImageError
+from poolcli.images.arrays import row_chunks
+from poolcli.images.gif_blocks import table_bytes
+from poolcli.images.modes import check_palette
 from poolcli.images.safe_open import open_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
 _EXTENSION, _IMAGE, _END = b"\x21", b"\x2c", b"\x3b"
 _CONTROL = b"\xf9"
@@ -55,27 +60,34 @@ def whole_frame(stream: BinaryIO, page: int, size: tuple[int, int], max_pixels: 
     """
     canvas = np.zeros((size[1], size[0], 4), np.uint8)
     for number, frame in enumerate(_frames(stream), 1):
-        before = canvas.copy() if frame.disposal == _RESTORE else canvas
         image = open_picture(io.BytesIO(frame.data), max_pixels)
         image.load()
-        cells = np.asarray(image.convert("RGBA"))
-        area = canvas[frame.top : frame.top + cells.shape[0], frame.left : frame.left + cells.shape[1]]
-        cells = cells[: area.shape[0], : area.shape[1]]
-        shown = cells[..., 3] > 0
-        area[shown] = cells[shown]
+        check_palette(image)
+        area = canvas[frame.top : frame.top + image.height, frame.left : frame.left + image.width]
+        before = area.copy() if frame.disposal == _RESTORE and number < page else None
+        _draw(image, area)
         if number == page:
             return Image.fromarray(canvas)
         if frame.disposal == _CLEAR:
             area[...] = 0
-        canvas = before
+        elif before is not None:
+            area[...] = before
     raise ImageError(f"damaged GIF file: frame {page} is missing")
+
+
+def _draw(image: Image.Image, area: NDArray[np.uint8]) -> None:
+    """Put a frame's opaque pixels onto its part of the canvas, a few rows at a time to spare memory."""
+    for rows in row_chunks(area.shape[0]):
+        cells = np.asarray(image.crop((0, rows.start, area.shape[1], rows.stop)).convert("RGBA"))
+        shown = cells[..., 3] > 0
+        area[rows][shown] = cells[shown]
 
 
 def _frames(stream: BinaryIO) -> Iterator[_Frame]:
     """The frames of a GIF."""
     stream.seek(0)
     head = _exactly(stream, 13)
-    colors = _exactly(stream, _table_bytes(head[10]))
+    colors = _exactly(stream, table_bytes(head[10]))
     disposal, key = 0, b""
     while (kind := _exactly(stream, 1)) != _END:
         if kind == _EXTENSION:
@@ -85,7 +97,7 @@ def _frames(stream: BinaryIO) -> Iterator[_Frame]:
                 key = b"\x21\xf9\x04" + bytes([blocks[1] & 1, 0, 0, blocks[4], 0])
         elif kind == _IMAGE:
             left, top, width, height, flags = struct.unpack("<HHHHB", _exactly(stream, 9))
-            own = _exactly(stream, _table_bytes(flags))
+            own = _exactly(stream, table_bytes(flags))
             pixels = _exactly(stream, 1) + _blocks(stream)
             alone = head[:6] + struct.pack("<HH", width, height) + head[10:] + colors + key
             alone += _IMAGE + struct.pack("<HHHHB", 0, 0, width, height, flags) + own + pixels + _END
@@ -93,11 +105,6 @@ def _frames(stream: BinaryIO) -> Iterator[_Frame]:
             disposal, key = 0, b""
         else:
             raise ImageError("damaged GIF file: a block of an unknown kind; save it again, for example as PNG")
-
-
-def _table_bytes(flags: int) -> int:
-    """Bytes of the colour table that these flags announce."""
-    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
 def _blocks(stream: BinaryIO) -> bytes:

@@ -22,7 +22,7 @@ _OTHERS = {
     b"\0\0\0\x0cjP  ": "JPEG 2000", b"\xff\x4f\xff\x51": "JPEG 2000", b"\0\0\0\x0cJXL ": "JPEG XL", b"\xff\x0a": "JPEG XL",
     b"II\xbc\x01": "JPEG XR", b"\x76\x2f\x31\x01": "OpenEXR", b"#?RADIANCE": "Radiance HDR", b"#?RGBE": "Radiance HDR",
     b"%PDF": "PDF", b"%!PS": "PostScript", b"\xc5\xd0\xd3\xc6": "EPS", b"8BPS": "Photoshop (PSD)", b"gimp xcf": "GIMP (XCF)",
-    b"\0\0\1\0": "Windows icon (ICO)", b"\0\0\2\0": "Windows cursor", b"icns": "Apple icon (ICNS)", b"DDS ": "DDS",
+    b"\0\0\1\0": "Windows icon (ICO)", b"\0\0\2\0": "Windows cursor (CUR)", b"icns": "Apple icon (ICNS)", b"DDS ": "DDS",
     b"qoif": "QOI", b"FLIF": "FLIF", b"BPG\xfb": "BPG", b"farbfeld": "farbfeld", b"P7": "PAM", b"\x01\xda": "SGI",
     b"\x0a\x05\x01": "PCX", b"\xd7\xcd\xc6\x9a": "Windows metafile (WMF)", b"\x8aMNG": "MNG", b"\x8bJNG": "JNG",
     b"SIMPLE  =": "FITS", b"\x89HDF\r\n": "HDF5", b"CDF\x01": "NetCDF", b"CDF\x02": "NetCDF", b"NIfTI": "NIfTI",
@@ -73,13 +73,34 @@ def kind_named(prefix: bytes) -> str | None:
     text = prefix.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if prefix.startswith(b"RIFF"):
         return "AVI video" if prefix[8:12] == b"AVI " else "WAV sound" if prefix[8:12] == b"WAVE" else None
-    if prefix[128:132] == b"DICM":
-        return "DICOM"
     if b"<svg" in text and text.startswith(b"<"):
         return "SVG"
     if text.startswith((b"<!doctype html", b"<html")):
         return "HTML page"
-    return _brand(prefix) or next((name for magic, name in _OTHERS.items() if prefix.startswith(magic)), None)
+    if named := _brand(prefix) or _named_by_header(prefix):
+        return named
+    return next((name for magic, name in _OTHERS.items() if prefix.startswith(magic)), None)
+
+
+def _named_by_header(prefix: bytes) -> str | None:
+    """The name of a format that is not known by its first bytes alone."""
+    if prefix[128:132] == b"DICM":
+        return "DICOM"
+    if prefix[:2] == b"BA" and prefix[14:16] == b"BM":
+        return "OS/2 bitmap array"
+    return "Targa (TGA)" if _is_targa(prefix) else None
+
+
+def _is_targa(prefix: bytes) -> bool:
+    """Whether all numbers of the header could be those of a Targa file, which has no magic number."""
+    if len(prefix) < 18:
+        return False
+    palette, kind, first, colors, depth = struct.unpack_from("<BBHHB", prefix, 1)
+    width, height, bits, flags = struct.unpack_from("<HHBB", prefix, 12)
+    has_palette = palette == 1 and 0 < colors <= 256 and depth in {15, 16, 24, 32}
+    no_palette = palette == first == colors == depth == 0
+    fits = {1: has_palette and bits in {8, 16}, 2: bits in {15, 16, 24, 32}, 3: bits in {8, 16}}.get(kind & ~8, False)
+    return fits and (has_palette or no_palette) and width > 0 and height > 0 and flags & 0xC0 == 0
 
 
 def not_a_picture(prefix: bytes) -> ImageError:
@@ -114,12 +135,16 @@ def jpeg_not_read(data: bytes) -> str | None:
     at = 2
     while at + 10 <= len(data) and data[at] == 0xFF:
         marker, length = data[at + 1], struct.unpack_from(">H", data, at + 2)[0]
-        if marker in {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}:
+        if marker in {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}:
             bits, channels = data[at + 4], data[at + 9]
+            if marker == 0xF7:
+                return "JPEG-LS"
             if bits != 8:
                 return f"{bits}-bit JPEG"
             if marker not in {0xC0, 0xC1, 0xC2}:
                 return "lossless JPEG" if marker == 0xC3 else "hierarchical or arithmetic JPEG"
+            if data[at + 5 : at + 7] == b"\0\0":
+                return "JPEG whose height comes after its data (DNL)"
             return None if channels in {1, 3, 4} else f"JPEG of {channels} channels"
         at += 2 + length
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from PIL import Image, ImageColor
+from PIL import Image, ImageChops, ImageColor
 
 from poolcli.display import printable
 from poolcli.errors import ImageError, OptionError
@@ -88,7 +88,7 @@ def _loses_alpha(header: bytes) -> bool:
 
 def bits_note(image: ImageFile.ImageFile, header: bytes) -> str | None:
     """A note when the file has more bits per sample than Pillow gives. Reads the header only."""
-    bits, what = 8, "gray with alpha" if image.mode in GRAY_MODES else "colour"
+    bits, what = 8, "gray with alpha" if image.mode == "LA" else "gray" if image.mode in GRAY_MODES else "colour"
     if image.format == "PNG" and header[25:26] in {b"\2", b"\4", b"\6"}:
         bits, what = header[24], "gray with alpha" if header[25] == 4 else "colour"
     elif image.format == "TIFF":
@@ -148,6 +148,24 @@ def scale_key(image: ImageFile.ImageFile, header: bytes) -> None:
         image.info[_KEY] = tuple(value & 255 for value in key)
 
 
+def check_palette(image: Image.Image) -> None:
+    """Refuse a decoded picture with a pixel whose colour is not in the palette of its file; Pillow makes it black.
+
+    Raises
+    ------
+    ImageError
+    """
+    if image.mode != "P" or image.format is None or image.palette is None:
+        return
+    colors = len(image.palette.palette) // len(image.palette.mode)
+    largest = cast("tuple[int, int]", image.getextrema())[1]
+    if largest < colors:
+        return
+    pixels = np.asarray(image)
+    if ((pixels >= colors) & (pixels != image.info.get(_KEY, colors - 1))).any():  # a transparent one needs no colour
+        raise ImageError(f"damaged {image.format} file: a pixel of colour {largest}, and the palette has {colors}")
+
+
 def _has_alpha(image: Image.Image) -> bool:
     keyed = image.mode in _MAY_BE_KEYED and _KEY in image.info
     return image.mode in _ALPHA_MODES or keyed or COVERED in image.info
@@ -196,7 +214,11 @@ def _collect(
         return np.asarray(turn(image), dtype)  # shares Pillow's bytes, no copy
     out = np.empty((height, width) if count == 1 else (height, width, count), dtype)
     for rows in row_chunks(height, max(1, _STRIP_PIXELS // width)):
-        out[rows] = np.asarray(turn(image.crop((0, rows.start, width, rows.stop))))
+        strip = image.crop((0, rows.start, width, rows.stop))
+        if COVERED in strip.info:
+            left, top, right, bottom = strip.info[COVERED]
+            strip.info[COVERED] = (left, max(top - rows.start, 0), right, max(bottom - rows.start, 0))
+        out[rows] = np.asarray(turn(strip))
     return out
 
 
@@ -205,19 +227,14 @@ def _over(strip: Image.Image, background: tuple[int, int, int]) -> Image.Image:
         strip, key = strip.convert("L"), strip.info.get(_KEY)
         strip.info.update({} if key is None else {_KEY: key})
     rgba = (strip.convert("LA") if strip.mode == "La" else strip).convert("RGBA")
+    opacity = rgba.getchannel("A")
+    if COVERED in strip.info:
+        covered = Image.new("L", strip.size)
+        covered.paste(255, strip.info[COVERED])
+        opacity = ImageChops.darker(opacity, covered)
     flat = Image.new("RGB", strip.size, background)
-    flat.paste(rgba, mask=rgba.getchannel("A"))
+    flat.paste(rgba, mask=opacity)
     return flat
-
-
-def uncovered(image: Image.Image) -> Image.Image:
-    """The picture, transparent where a GIF's first frame does not cover the canvas."""
-    mask = Image.new("1", image.size)
-    mask.paste(1, image.info[COVERED])
-    mode = "LA" if image.mode == "L" else "RGBA"
-    clear = Image.new(mode, image.size)
-    clear.paste(image.convert(mode), mask=mask)
-    return clear
 
 
 def keyed_by_sixteen_bits(image: Image.Image, low: Image.Image, key: tuple[int, ...]) -> Image.Image:

@@ -18,6 +18,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from poolcli.display import printable
 from poolcli.errors import ImageError, PoolcliError
 from poolcli.images import tiff
+from poolcli.images.gif_blocks import canvas_size
 from poolcli.images.known_formats import (
     ACCEPTED,
     PREFIX_BYTES,
@@ -27,6 +28,7 @@ from poolcli.images.known_formats import (
     kind_read,
     not_a_picture,
 )
+from poolcli.images.png_chunks import check_png
 from poolcli.limits import shortage
 
 if TYPE_CHECKING:
@@ -163,10 +165,15 @@ def open_picture(stream: BinaryIO, max_pixels: int) -> ImageFile.ImageFile:
     ImageError
         Not one of the formats, a damaged header, no pixels, or more than `max_pixels`.
     """
-    with picture_errors("file header"):
-        prefix = stream.read(PREFIX_BYTES)
-        stream.seek(0)
-        kind = kind_read(prefix)
+    prefix = stream.read(PREFIX_BYTES)
+    stream.seek(0)
+    kind = kind_read(prefix)
+    with picture_errors(f"{kind} file" if kind else "file"):
+        if kind == "GIF":  # Pillow fills the area of a frame while it opens the file
+            width, height, _ = canvas_size(stream, 1)
+            check_pixels(height, width, max_pixels)
+        elif kind == "PNG":
+            check_png(stream)
         try:
             if kind == "HEIC":
                 image = _heic(stream, prefix)
@@ -194,7 +201,7 @@ def _not_opened(kind: str, stream: BinaryIO) -> str:
         return f"{held} is not read; save it as 8-bit JPEG, baseline or progressive"
     if kind == "colour PFM":
         return "colour PFM is not read; save it as gray PFM (Pf)"
-    return f"starts like a {kind} file, but is damaged or of a kind not read; save it again, for example as PNG"
+    return f"{kind} file that is damaged, or of a kind that is not read; save it again, for example as PNG"
 
 
 def _one_kind(stream: BinaryIO, plugin: str, name: str) -> ImageFile.ImageFile:
@@ -253,7 +260,10 @@ def picture_errors(what: str) -> Iterator[None]:
         # Damaged files make Pillow raise OSError, ValueError, SyntaxError, struct.error, TypeError and more.
         if lack := shortage(error):
             raise ImageError(f"{lack}: the {what} cannot be decoded") from None
-        text = printable(str(error).strip() or type(error).__name__)[:200]
-        if any(words in text.lower() for words in _NOT_READ):
+        words = error.args[0].decode("latin-1") if error.args and isinstance(error.args[0], bytes) else str(error)
+        text = printable(words.strip() or type(error).__name__)[:200]
+        if text == "not enough image data" and what.startswith(("BMP", "DIB")):
+            text = "not supported: runs that leave pixels out, unless the file is cut off"
+        if any(part in text.lower() for part in _NOT_READ):
             raise ImageError(f"{what} of a kind that is not read ({text}); save it as PNG") from error
         raise ImageError(f"damaged {what} ({text}); copy or save the file again") from error

@@ -253,8 +253,16 @@ def decodes(name: str) -> bool:
 
 
 def _ignored_predictor(tags: Tags) -> bool:
-    """Whether differences of samples are stated with a compression that has none: readers disagree on what they mean."""
-    return tags.get(PREDICTOR, (1,))[0] != 1 and tags.get(COMPRESSION, (1,))[0] in {1, 32773}
+    """Whether differences of samples are stated where none can be.
+
+    With a compression that has none, readers disagree on what they mean; libtiff has none of samples below 8 bits, and
+    the third predictor is one of floats.
+    """
+    predictor, bits = tags.get(PREDICTOR, (1,))[0], tags.get(BITS, (1,))[0]
+    if predictor == 1:
+        return False
+    raw = tags.get(COMPRESSION, (1,))[0] in {1, 32773}
+    return raw or (predictor == 2 and bits % 8 != 0) or (predictor == 3 and tags.get(SAMPLE_FORMAT) != (FLOAT,))
 
 
 def _native(arguments: object) -> tuple[object, ...]:

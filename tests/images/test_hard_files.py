@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hardfiles import EITHER, ERROR, PICTURE, bomb_headers, color_picture, hard_files, npy, saved
+from hardfiles import EITHER, ERROR, PICTURE, bomb_headers, color_picture, hard_files, late_bomb, npy, saved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import EpsImagePlugin, Image
@@ -77,6 +77,7 @@ def test_bomb_message_has_size_limit_and_option(name):
 def test_bombs_need_no_memory(tmp_path):
     for name, data in bomb_headers().items():
         (tmp_path / name).write_bytes(data)
+    (tmp_path / "later.gif").write_bytes(late_bomb())
     program = (
         "import resource, sys\n"
         "from poolcli.errors import ImageError\n"
@@ -84,7 +85,7 @@ def test_bombs_need_no_memory(tmp_path):
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
         "before = peak()\n"
         "for name in sys.argv[1:]:\n"
-        "    try: read(name)\n"
+        "    try: read(name, page=2 if 'later' in name else 1)\n"
         "    except ImageError: continue\n"
         "    sys.exit(name)\n"
         "print(peak() - before)\n"

@@ -1,6 +1,7 @@
 """Formats that are not read are refused by name, and undamaged files are not called damaged."""
 
 import io
+import re
 import struct
 import sys
 
@@ -8,7 +9,7 @@ import imagecodecs
 import numpy as np
 import pillow_heif
 import pytest
-from hardfiles import color_picture, saved
+from hardfiles import color_picture, hard_files, saved
 from PIL import Image
 
 from poolcli.errors import ImageError
@@ -40,6 +41,12 @@ def refusal(data):
         ("PostScript", saved(color_picture(), "EPS")),
         ("Photoshop", b"8BPS\0\1" + bytes(60)),
         ("icon", saved(color_picture(), "ICO")),
+        ("Windows cursor", b"\0\0\2\0\1\0" + bytes([32, 32, 0, 0]) + bytes(60)),
+        ("Targa", saved(color_picture(), "TGA")),
+        ("Targa", saved(color_picture(), "TGA", compression="tga_rle")),
+        ("Targa", saved(color_picture().convert("L"), "TGA")),
+        ("Targa", saved(color_picture().quantize(16), "TGA")),
+        ("OS/2 bitmap array", b"BA" + bytes(12) + b"BM" + bytes(60)),
         ("DDS", saved(color_picture(), "DDS")),
         ("PCX", saved(color_picture(), "PCX")),
         ("SGI", saved(color_picture(), "SGI")),
@@ -94,14 +101,22 @@ def test_damaged_heic_is_damage():
         read(io.BytesIO(data), max_pixels=3071)
 
 
+def heightless(data):
+    """A JPEG with a height of 0 in its header, which a marker after the pixels may state later."""
+    place = data.index(b"\xff\xc0") + 5
+    return data[:place] + b"\0\0" + data[place + 2 :]
+
+
 @pytest.mark.parametrize(
     ("kind", "data"),
     [
         ("12-bit JPEG", imagecodecs.jpeg8_encode(COLOR.astype(np.uint16) << 4, bitspersample=12)),
+        ("JPEG-LS", imagecodecs.jpegls_encode(COLOR)),
+        (r"JPEG whose height comes after its data \(DNL\)", heightless(saved(color_picture(), "JPEG"))),
     ],
 )
 def test_kinds_of_jpeg_are_named(kind, data):
-    assert f"{kind} is not read" in refusal(data)
+    assert re.match(f"{kind} is not read", refusal(data))
 
 
 def test_lossless_jpeg_is_its_samples_or_named():
@@ -125,3 +140,23 @@ def test_odd_layouts_of_bmp_are_not_called_damaged(bits, compression):
     assert "BMP" in message
     assert "not read" in message
     assert not message.startswith("damaged")
+
+
+def test_runs_that_leave_pixels_out_are_not_called_damaged():
+    header = struct.pack("<IiiHHIIiiII", 40, 7, 5, 1, 8, 1, 0, 0, 0, 0, 0)
+    runs = bytes([3, 5, 0, 2, 1, 1, 2, 7, 0, 0, 0, 1])
+    data = b"BM" + struct.pack("<IHHI", 1078 + len(runs), 0, 0, 1078) + header + bytes(range(256)) * 4 + runs
+    message = refusal(data)
+    assert message.startswith("BMP file of a kind that is not read")
+    assert "runs that leave pixels out" in message
+
+
+@pytest.mark.parametrize("name", ["cut5-lossy.webp", "cut5-base.jpg", "cut5-rgb.png", "cut5-palette.gif"])
+def test_damage_of_a_header_names_the_kind(name):
+    kind = {"webp": "WebP", "jpg": "JPEG", "png": "PNG", "gif": "GIF"}[name.split(".")[1]]
+    assert re.match(f"(damaged )?{kind} file", refusal(hard_files()[name].data))
+
+
+def test_no_python_is_in_a_message():
+    message = refusal(b"P3\n1 1\n255\n" + b"9" * 1000)
+    assert message.startswith("damaged PPM file (Token too long")
