@@ -68,7 +68,7 @@ def _open(path: str) -> int:
         except OSError:  # another user's, or a folder that may only be read: the lock can be had all the same
             return os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     except OSError as error:
-        raise OutputError(f"{display_name(path)}: {error.strerror}", error.errno) from None
+        raise OutputError(error.strerror or str(error), error.errno, path) from None
 
 
 def _take(descriptor: int) -> bool:

@@ -97,6 +97,11 @@ class Journal:
         self._files.rewrite(write)
         self.known.entries = moved
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it can only be looked at."""
+        return self._files.refusal is not None
+
     def add(self, line: bytes, about: str = "", made: Collection[str] = ()) -> None:
         """Append a line.
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from poolcli.batch.folder_lock import lock
 from poolcli.batch.journal_state import OWN
-from poolcli.display import display_name
 from poolcli.errors import OutputError
 from poolcli.images.atomic import atomic_write, sweep
 
@@ -82,8 +81,7 @@ class LocalJournal:
             self._file = open(self._path, "a+b", buffering=0)  # noqa: SIM115 - they stay open
             self._begun = open(begun, "a+b", buffering=0)  # noqa: SIM115
         except OSError as error:
-            where = display_name(error.filename or self._path)
-            refusal = OutputError(f"{where}: {error.strerror}", error.errno)
+            refusal = OutputError(error.strerror or str(error), error.errno, error.filename or self._path)
             if error.errno not in _CLOSED or not (os.path.exists(self._path) and os.path.exists(begun)):
                 raise refusal from None
             self.refusal = refusal

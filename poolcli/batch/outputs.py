@@ -67,12 +67,14 @@ class BatchOutputs:
     def write(self, path: str, data: Any, journal: Journal) -> None:
         """Write a file after noting it in the journal, so that the next run recognises it even if this one is killed.
 
+        A journal that can only be looked at is no reason to write no report; the next one needs --force then.
+
         Raises
         ------
         OutputError
         """
         name, storage = self.name(path), self._stores.of(path)
-        if name not in self._known.ours and storage.may_be_claimed(path):
+        if name not in self._known.ours and storage.may_be_claimed(path) and not journal.is_closed:
             journal.add(to_line({"ours": name}))
         storage.write(path, data, force=True)
 

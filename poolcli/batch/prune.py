@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from poolcli.batch.stores import Stores
 
 
-def prune(journal: Journal, folder: str, planned: Collection[str], stores: Stores = LOCAL_ONLY) -> list[str]:
-    """Remove results and figures whose source no longer exists, and return their names.
+def prune(
+    journal: Journal, folder: str, planned: Collection[str], stores: Stores = LOCAL_ONLY
+) -> tuple[list[str], dict[str, str]]:
+    """Remove results and figures whose source no longer exists.
 
     Parameters
     ----------
@@ -31,12 +33,19 @@ def prune(journal: Journal, folder: str, planned: Collection[str], stores: Store
         Results that this run makes, or has: they stay.
     stores : Stores, optional
 
+    Returns
+    -------
+    removed : list of str
+    kept : dict of str to str
+        Those that cannot be removed, with the reason.
+
     Raises
     ------
     OutputError
         The journal cannot be written.
     """
     removed: list[str] = []
+    kept: dict[str, str] = {}
     storage = stores.of(folder)
     for result, entry in list(journal.known.entries.items()):
         if result in planned or not entry.done or not entry.source:
@@ -47,8 +56,8 @@ def prune(journal: Journal, folder: str, planned: Collection[str], stores: Store
         for name, size in made:
             path = os.path.join(folder, name)
             if not storage.exists(path) or _is_as_made(storage, path, size):
-                removed += remove(journal, storage, folder, name)
-    return removed
+                removed += remove(journal, storage, folder, name, kept)
+    return removed, kept
 
 
 def _is_as_made(storage: Storage, path: str, size: int | None) -> bool:
@@ -56,8 +65,10 @@ def _is_as_made(storage: Storage, path: str, size: int | None) -> bool:
     return found is not None and found.kind == FILE and found.stamp.size == size
 
 
-def remove(journal: Journal, storage: Storage, folder: str, name: str) -> list[str]:
+def remove(journal: Journal, storage: Storage, folder: str, name: str, kept: dict[str, str] | None = None) -> list[str]:
     """Remove a file that the journal lists, with folders that become empty, and return what was removed.
+
+    Of a file that cannot be removed, the reason is added to `kept`.
 
     Raises
     ------
@@ -70,7 +81,9 @@ def remove(journal: Journal, storage: Storage, folder: str, name: str) -> list[s
         found = [name]
     except FileNotFoundError:
         found = []
-    except OSError:  # it stays, and stays known
+    except OSError as error:  # it stays, and stays known
+        if kept is not None:
+            kept[name] = error.strerror or str(error)
         return []
     journal.add(to_line({"gone": name}))
     below = os.path.dirname(name)

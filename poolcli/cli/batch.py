@@ -195,8 +195,12 @@ def _work(
         with _about(path):
             extras.check(path)
         settings.stores.of(path).sweep([os.path.dirname(path) or os.curdir], of=os.path.basename(path))
-    if options["prune"]:
-        batch_messages.pruned(prune(journal, folder, {item.result for item in items}), folder, console)
+    kept: dict[str, str] = {}
+    if options["prune"] and (found.problems or not items or not all(item.source.stamp for item in items)):
+        write_stderr("nothing is pruned: pictures that cannot be looked for may be there still")
+    elif options["prune"]:
+        removed, kept = prune(journal, folder, {item.result for item in items})
+        batch_messages.pruned(removed, kept, folder, console)
     engine = _engine(options, len(items) if options["sheet"] else len(batch.todo))
     try:
         with batch_messages.progress(batch, console) as on_result:
@@ -216,7 +220,7 @@ def _work(
         raise
     if options["as_json"]:
         batch_messages.as_json(batch, settings, found, time.perf_counter() - start)
-    return FAILED if batch.errors or batch.stopped else DONE
+    return FAILED if batch.errors or batch.stopped or kept else DONE
 
 
 def _engine(options: dict[str, Any], tasks: int) -> Backend:

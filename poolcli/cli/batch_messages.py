@@ -82,8 +82,10 @@ def dry_run(items: Sequence[Item], known: JournalState, settings: WorkOptions, o
     return code
 
 
-def pruned(names: Sequence[str], folder: str, console: Console) -> None:
-    """Tell of results that were removed."""
+def pruned(names: Sequence[str], kept: dict[str, str], folder: str, console: Console) -> None:
+    """Tell of results that were removed, and of those that cannot be."""
+    for name, reason in kept.items():
+        write_stderr(f"{display_name(os.path.join(folder, name))}: cannot be removed: {reason}")
     for name in names if console.verbose else ():
         console.say(f"removed {display_name(os.path.join(folder, name))}")
     if names:

@@ -260,8 +260,11 @@ def test_a_folder_that_may_only_be_read_with_nothing_to_do_is_fine(cli, here, mo
     assert "0 done, 2 skipped" in batch(cli, "in", "-o", "out").stderr
     (here / "in/new.pgm").write_bytes(pgm(7))
     stderr = batch(cli, "in", "-o", "out", code=1).stderr
-    assert f"out/{OWN}/journal.jsonl: {os.strerror(number)}" in stderr
-    assert "1 left" in stderr
+    assert f"stopped: out/{OWN}/journal.jsonl: {os.strerror(number)}; 1 left" in stderr
+    os.unlink("in/new.pgm")
+    assert "0 done, 2 skipped" in batch(cli, "in", "-o", "out", "--report", "r.csv").stderr
+    assert len((here / "r.csv").read_bytes().splitlines()) == 3
+    assert "exists already" in batch(cli, "in", "-o", "out", "--report", "r.csv", code=1).stderr
 
 
 # -- pruning --------------------------------------------------------------------------------------------------------
@@ -285,6 +288,34 @@ def test_prune_removes_what_was_made_of_pictures_that_are_gone(cli, here):
     (here / "out/p0001.pooled.png").write_bytes(b"a new one, not ours")
     fill("in", 2)
     assert "exists already" in batch(cli, "in", "-o", "out", code=1).stderr
+
+
+@pytest.mark.parametrize("where", ["missing", "empty", "broken link"])
+def test_pictures_that_cannot_be_looked_for_are_not_taken_for_gone(cli, here, where):
+    """A disk that is not mounted."""
+    fill("disk/in", 2)
+    batch(cli, "disk/in", "-o", "out", "--no-figure")
+    before = tree("out")
+    os.rename("disk", "unplugged")
+    if where == "empty":
+        (here / "disk/in").mkdir(parents=True)
+    elif where == "broken link":
+        fill("disk/in", 1)
+        os.symlink("nowhere", "disk/in/p0001.pgm")
+    result = batch(cli, "disk/in", "-o", "out", "--no-figure", "--prune", code=1)
+    assert "nothing is pruned" in result.stderr
+    assert tree("out") == before
+
+
+def test_what_cannot_be_pruned_is_told(cli, here, monkeypatch):
+    fill("in", 2)
+    batch(cli, "in", "-o", "out", "--no-figure")
+    os.unlink("in/p0001.pgm")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+        result = batch(cli, "in", "-o", "out", "--no-figure", "--prune", "-q", code=1)
+    assert result.stderr == "out/p0001.pooled.png: cannot be removed: Permission denied\n"
+    assert "1 files removed" in batch(cli, "in", "-o", "out", "--no-figure", "--prune").stderr
 
 
 def test_prune_leaves_results_that_were_changed(cli, here):
