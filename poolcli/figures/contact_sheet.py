@@ -13,6 +13,7 @@ from PIL import Image
 from poolcli.display import printable
 from poolcli.errors import OptionError, alternatives
 from poolcli.figures.contact_page import draw
+from poolcli.images.embedded import maker
 from poolcli.images.png import encode_png
 from poolcli.images.write import FORMATS
 
@@ -110,7 +111,8 @@ def page(tiles: Sequence[Tile], title: str, fmt: str = "png", *, number: int = 1
         return encode_png(pixels, {"Title": printable(title), "Software": "poolcli"})
     stream, image = io.BytesIO(), Image.fromarray(pixels)
     if fmt == "jpg":
-        image.save(stream, "JPEG", quality=90, subsampling=0)  # subsampled colour would blur small red letters
+        # Subsampled colour would blur small red letters.
+        image.save(stream, "JPEG", quality=90, subsampling=0, **maker("JPEG"))
     else:
-        image.save(stream, "WEBP", quality=90, method=2)
+        image.save(stream, "WEBP", quality=90, method=2, **maker("WEBP"))
     return stream.getvalue()

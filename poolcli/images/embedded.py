@@ -20,6 +20,8 @@ _XMP = (
     '<rdf:Description rdf:about="" xmlns:poolcli="https://pypi.org/project/poolcli/">'
     "<poolcli:recipe>{}</poolcli:recipe></rdf:Description></rdf:RDF></x:xmpmeta>"
 )
+_MAKER = b"made by poolcli"
+_XMP_MAKER = re.sub(r"<poolcli:recipe>.*</poolcli:recipe>", "<poolcli:maker/>", _XMP).encode("ascii")
 _XMP_RECIPE = r"(?s)<poolcli:recipe>(.*?)</poolcli:recipe>"
 
 
@@ -54,6 +56,17 @@ def embedding(pillow_format: str, text: str | None) -> dict[str, Any]:
     if pillow_format == "WEBP":
         return {"xmp": _XMP.format(_escaped(text)).encode("utf-8")}
     return {}
+
+
+def maker(pillow_format: str) -> dict[str, Any]:
+    """Arguments of Pillow's ``save`` for a picture without recipe, such as a contact sheet, that poolcli made.
+
+    Examples
+    --------
+    >>> maker("JPEG")
+    {'comment': b'made by poolcli'}
+    """
+    return {"JPEG": {"comment": _MAKER}, "WEBP": {"xmp": _XMP_MAKER}}[pillow_format]
 
 
 def embedded_recipe(source: str | os.PathLike[str] | BinaryIO) -> str | None:
@@ -111,11 +124,14 @@ def carries_mark(path: str | os.PathLike[str]) -> bool:
         start = os.read(descriptor, _MARK_BYTES)
         if start.startswith(b"RIFF") and start[12:16] == b"VP8X":  # WebP keeps texts behind the picture
             os.lseek(descriptor, max(0, status.st_size - _MARK_END_BYTES), os.SEEK_SET)
-            return b"<poolcli:recipe>" in os.read(descriptor, _MARK_END_BYTES)
+            end = os.read(descriptor, _MARK_END_BYTES)
+            return b"<poolcli:recipe>" in end or b"<poolcli:maker/>" in end
     finally:
         os.close(descriptor)
     if start.startswith(b"\x89PNG"):
         return b"tEXtSoftware\0poolcli" in start
+    if start.startswith(b"\xff\xd8") and b"\xff\xfe\0\x11" + _MAKER in start:
+        return True
     if start.startswith((b"\xff\xd8", b"II*\0", b"MM\0*")):
         return b'{"poolcli": "' in start
     return False
