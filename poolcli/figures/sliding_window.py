@@ -11,6 +11,7 @@ from PIL import Image
 
 from poolcli.figures import grid, grid_layout
 from poolcli.figures.canvas import Canvas
+from poolcli.images.embedded import maker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -157,7 +158,7 @@ def encode_gif(frames: Sequence[Frame], placed: Layout, palette: GifPalette) -> 
     data = io.BytesIO()
     next(images).save(
         data, "GIF", save_all=True, append_images=images, duration=[*[STEP] * (len(frames) - 1), LAST], loop=0,
-        optimize=False, disposal=1,
+        optimize=False, disposal=1, **maker("GIF"),
     )  # fmt: skip
     return data.getvalue()
 

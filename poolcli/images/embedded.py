@@ -61,12 +61,16 @@ def embedding(pillow_format: str, text: str | None) -> dict[str, Any]:
 def maker(pillow_format: str) -> dict[str, Any]:
     """Arguments of Pillow's ``save`` for a picture without recipe, such as a contact sheet, that poolcli made.
 
+    Parameters
+    ----------
+    pillow_format : {"JPEG", "GIF", "WEBP"}
+
     Examples
     --------
     >>> maker("JPEG")
     {'comment': b'made by poolcli'}
     """
-    return {"JPEG": {"comment": _MAKER}, "WEBP": {"xmp": _XMP_MAKER}}[pillow_format]
+    return {"xmp": _XMP_MAKER} if pillow_format == "WEBP" else {"comment": _MAKER}
 
 
 def embedded_recipe(source: str | os.PathLike[str] | BinaryIO) -> str | None:
@@ -128,14 +132,18 @@ def carries_mark(path: str | os.PathLike[str]) -> bool:
             return b"<poolcli:recipe>" in end or b"<poolcli:maker/>" in end
     finally:
         os.close(descriptor)
-    if start.startswith(b"\x89PNG"):
-        return b"tEXtSoftware\0poolcli" in start
-    if start.startswith(b"\xff\xd8") and b"\xff\xfe\0\x11" + _MAKER in start:
-        return True
-    if start.startswith((b"\xff\xd8", b"II*\0", b"MM\0*")):
-        return b'{"poolcli": "' in start
-    return False
+    return any(start.startswith(begin) and mark in start for begin, mark in _MARKS)
 
+
+_MARKS = (
+    (b"\x89PNG", b"tEXtSoftware\0poolcli"),
+    (b"GIF8", b"!\xfe\x0f" + _MAKER),
+    (b"\xff\xd8", b"\xff\xfe\0\x11" + _MAKER),
+    (b"\xff\xd8", b'{"poolcli": "'),
+    (b"II*\0", b'{"poolcli": "'),
+    (b"MM\0*", b'{"poolcli": "'),
+)
+"""How files of a format begin, and what those of poolcli have in their first bytes; WebP has it elsewhere."""
 
 _MARK_BYTES, _MARK_END_BYTES = 4096, 1 << 17
 

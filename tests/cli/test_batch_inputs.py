@@ -84,6 +84,11 @@ def test_sheets_and_reports_are_no_inputs(cli, here, suffix):
         assert pictures(cli, "in", "-o", folder, "--exclude", "*.csv") == ["p0000.pgm", "p0001.pgm"]
 
 
+def test_a_sliding_window_is_no_input(cli, here):
+    assert cli("explain", "--matrix", "1 2 3; 4 5 6", "-o", "w.gif").exit_code == 0
+    assert pictures(cli, ".", "-o", "out") == ["cat.jpg", "small.png"]
+
+
 def test_a_picture_that_speaks_of_poolcli_is_a_picture(cli, here):
     Image.new("L", (9, 9)).save("poolcli.png")
     (here / "x.png").write_bytes((here / "small.png").read_bytes() + b"tEXtSoftware\0poolcli")
