@@ -13,7 +13,16 @@ if TYPE_CHECKING:
 
 
 class PoolcliError(Exception):
-    """Base class of all errors that poolcli raises on purpose; the message is written for users."""
+    r"""Base class of all errors that poolcli raises on purpose; the message is written for users, on one line.
+
+    Examples
+    --------
+    >>> print(PoolcliError("kernel array([[1],\n       [2]])"))
+    kernel array([[1], [2]])
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(" ".join(line.strip() for line in message.splitlines()))
 
 
 class OptionError(PoolcliError, ValueError):

@@ -79,6 +79,19 @@ def read_npz(
             return read_npy(cast("BinaryIO", member), archive.getinfo(names[0]).file_size, max_pixels, check)
 
 
+def masked_cells(values: Any) -> int:
+    """How many cells of an array are masked, or of a list of arrays, whose masks numpy drops.
+
+    Examples
+    --------
+    >>> masked_cells([np.ma.masked_equal([0, 1], 0), [2, 3]])
+    1
+    """
+    if isinstance(values, list | tuple):
+        return sum(masked_cells(one) for one in values if isinstance(one, list | tuple | np.ma.MaskedArray))
+    return int(np.count_nonzero(np.ma.getmaskarray(values))) if np.ma.is_masked(values) else 0
+
+
 def check_type(dtype: np.dtype[Any]) -> None:
     """Refuse element types other than bool, integers and floats of 16 to 64 bits."""
     if dtype.hasobject or not (dtype.kind in "biu" or dtype.name in {"float16", "float32", "float64"}):

@@ -17,6 +17,7 @@ from poolcli.images.arrays import (
     channels_of,
     check_type,
     finite,
+    masked_cells,
     read_npy,
     read_npz,
     standard_type,
@@ -222,8 +223,7 @@ def from_array(
     with _enough_memory(), quiet_pillow():
         if isinstance(values, Image.Image):
             return _from_image(values, printable(source), options)
-        if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-            count = np.count_nonzero(np.ma.getmaskarray(values))
+        if count := masked_cells(values):
             noun = "value is" if count == 1 else "values are"
             raise ImageError(f"{count:,} {noun} masked; fill them first, for example with array.filled(0)")
         try:

@@ -40,8 +40,7 @@ def as_array(x: Any) -> NDArray[Any]:
     OptionError
         Rows of different length, masked cells, or an object that gives numpy no array.
     """
-    if np.ma.is_masked(x):
-        masked = np.count_nonzero(np.ma.getmaskarray(x))
+    if masked := _masked(x):
         msg = f"masked array with {masked} cells masked: fill them with x.filled(value)"
         raise OptionError(msg)
     try:
@@ -53,6 +52,13 @@ def as_array(x: Any) -> NDArray[Any]:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         msg = f"array of type {type(x).__name__}: {reason}; convert it to a numpy array (a tensor with x.detach().float().numpy())"
         raise OptionError(msg) from None
+
+
+def _masked(x: Any) -> int:
+    """How many cells are masked, in lists of masked arrays too, whose masks numpy drops."""
+    if isinstance(x, list | tuple):
+        return sum(_masked(one) for one in x if isinstance(one, list | tuple | np.ma.MaskedArray))
+    return int(np.count_nonzero(np.ma.getmaskarray(x))) if np.ma.is_masked(x) else 0
 
 
 def planes_of(x: ArrayLike) -> tuple[NDArray[Any], tuple[int, ...]]:

@@ -217,6 +217,31 @@ def test_masked_arrays_are_refused_unless_nothing_is_masked(function):
     np.testing.assert_array_equal(function(np.ma.array(x, mask=np.zeros((4, 4), bool))), function(x))
     with pytest.raises(OptionError, match="masked"):
         function(np.ma.masked_equal(x, 3))
+    with pytest.raises(OptionError, match="array with 2 cells masked"):
+        function(list(np.ma.masked_less(x, 2)))  # numpy would drop the masks of the rows
+
+
+def test_run_refuses_masked_cells_in_any_form():
+    x = np.ma.masked_less(np.arange(16.0).reshape(4, 4), 2)
+
+    for form in (x, list(x), tuple(x)):
+        with pytest.raises(PoolcliError, match="2 values are masked"):
+            poolcli.run(form)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: poolcli.conv2d(np.eye(5), np.ones((3, 3), complex)),
+        lambda: poolcli.pool2d(np.eye(5), padding=np.full((3, 3), -1)),
+        lambda: poolcli.pool2d(np.eye(5), size=np.zeros((4, 4))),
+        lambda: poolcli.recipe(pool="lp", p=np.eye(3)),
+    ],
+)
+def test_what_is_shown_of_an_array_is_one_line(call):
+    with pytest.raises(PoolcliError) as caught:
+        call()
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
