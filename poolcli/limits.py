@@ -12,7 +12,7 @@ _WORDS = ("failed to map segment", "cannot map", "cannot allocate memory", "out 
 """Parts of messages about memory, in lower case; a thread needs memory for its stack."""
 
 PROBE_BYTES = 1 << 24
-"""Memory is short when so much cannot be had: it is more than most single steps need."""
+"""Memory is taken to be short when so much cannot be allocated: it is more than most single steps need."""
 
 LIBRARY_BYTES = 104 << 20
 """Address space that numpy, Pillow and poolcli take when they are loaded, and a small picture, measured on Linux.
@@ -29,7 +29,7 @@ def lacks_memory(error: BaseException) -> bool:
 
 
 def memory_is_short(needed: int = PROBE_BYTES) -> bool:
-    """Whether this process cannot have `needed` more bytes: then an error without a known cause comes from that."""
+    """Whether this process cannot allocate `needed` more bytes, which explains an error without a known cause."""
     try:
         from mmap import mmap
 
@@ -40,7 +40,7 @@ def memory_is_short(needed: int = PROBE_BYTES) -> bool:
 
 
 def shortage(error: BaseException) -> str:
-    """What this process had too little of when an error came that no one expected, with the limits that are set.
+    """What this process had too little of when an unexpected error occurred, with the limits that are set.
 
     Returns
     -------

@@ -87,21 +87,12 @@ def test_readme_commands_run(command, readme_folder):
 
 @pytest.fixture(scope="module")
 def readme_folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("readme")
-    for name in ("cat.jpg", "coffee.jpg", "circle64.png"):
-        shutil.copy(ROOT / "sample_images" / name, folder)
-    shutil.copytree(ROOT / "sample_images", folder / "photos")
-    # The commands run in order and in one folder, as a reader runs them; figures are removed after each command.
-    os.environ.pop("POOLCLI_COMPLETE", None)
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def no_figure_left(request):
-    yield
-    if "readme_folder" in request.fixturenames:
-        for figure in request.getfixturevalue("readme_folder").glob("*.figure.png"):
-            figure.unlink()
+    """The folder that the README makes; all commands run in it, in their order, as a reader runs them."""
+    top = tmp_path_factory.mktemp("readme")
+    shutil.copytree(ROOT / "sample_images", top / "sample_images")
+    (make,) = (block.strip() for block in SHELL if block.startswith("mkdir "))
+    subprocess.run(["sh", "-c", make], cwd=top, check=True)
+    return top / "trial"
 
 
 def test_readme_python_runs(monkeypatch):

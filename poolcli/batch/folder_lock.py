@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 try:
     import fcntl
-except ImportError:  # Windows: two runs on one folder are the user's to avoid
+except ImportError:  # Windows: users have to avoid two runs on one folder
     fcntl = None  # type: ignore[assignment]
 
 LOOK_SECONDS = 0.2
-"""Time between two looks at a lock that is waited for."""
+"""Time between two attempts to take a lock that is waited for."""
 
 
 def lock(path: str, waiting: Callable[[str], None] | None = None) -> int:
@@ -37,7 +37,7 @@ def lock(path: str, waiting: Callable[[str], None] | None = None) -> int:
     OutputError
         Another process has it, or the file cannot be opened.
     """
-    told = False
+    has_said = False
     while True:
         with suppress(OSError):  # an owner that made nothing has removed it; `_open` says what else is wrong
             os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -55,9 +55,9 @@ def lock(path: str, waiting: Callable[[str], None] | None = None) -> int:
             continue
         if waiting is None:
             raise OutputError(f"{owner}; wait for its end (--wait), or choose another folder")
-        if not told:
+        if not has_said:
             waiting(f"{owner}; waiting for its end")
-        told = True
+        has_said = True
         time.sleep(LOOK_SECONDS)
 
 

@@ -16,7 +16,7 @@ from poolcli.errors import OutputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from poolcli.batch.journal_state import Entry
+    from poolcli.batch.journal_state import JournalEntry
     from poolcli.batch.stores import Stores
 
 LEAST_OUTDATED = 1000
@@ -93,7 +93,7 @@ class Journal:
                 moved[result] = entry._replace(offset=file.tell())
                 file.write(self._files.line_at(entry.offset))
 
-        moved: dict[str, Entry] = {}
+        moved: dict[str, JournalEntry] = {}
         self._files.rewrite(write)
         self.known.entries = moved
 

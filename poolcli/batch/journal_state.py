@@ -16,7 +16,7 @@ OWN = ".poolcli"
 """The folder inside DIR that holds the journal."""
 
 VERSION = 1
-"""Of the journal's form; another one is refused, not guessed at."""
+"""Version of the journal's form; other versions are refused."""
 
 
 class ResultKey(NamedTuple):
@@ -27,7 +27,7 @@ class ResultKey(NamedTuple):
     pixels: str
 
 
-class Entry(NamedTuple):
+class JournalEntry(NamedTuple):
     """The part of the last line about a result that decides whether the result is up to date."""
 
     offset: int
@@ -51,7 +51,7 @@ class JournalState:
     ----------
     header : dict
         The last one: the recipe of the results, and what else decides their pixels; empty without a journal.
-    entries : dict of str to Entry
+    entries : dict of str to JournalEntry
         By the result's name below DIR.
     ours : set of str
         Names, below DIR or from there, of all files that were made or begun by a batch, so that it may make them again.
@@ -59,7 +59,7 @@ class JournalState:
 
     def __init__(self) -> None:
         self.header: dict[str, Any] = {}
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, JournalEntry] = {}
         self.ours: set[str] = set()
         self.outdated = 0
         self._sources: dict[str, tuple[int | None, int | None]] | None = None
@@ -122,7 +122,7 @@ def parse_line(line: bytes) -> dict[str, Any] | None:
     return record if isinstance(record, dict) and {"journal", "ours", "gone", "result"} & record.keys() else None
 
 
-def _entry(record: Mapping[str, Any], offset: int) -> Entry:
+def _entry(record: Mapping[str, Any], offset: int) -> JournalEntry:
     def number(key: str) -> int | None:
         value = record.get(key)
         return value if isinstance(value, int) else None
@@ -131,7 +131,7 @@ def _entry(record: Mapping[str, Any], offset: int) -> Entry:
     key = ResultKey(
         sys.intern(str(record.get("recipe"))), number("algorithm") or 0, sys.intern(str(record.get("pixels")))
     )
-    return Entry(
+    return JournalEntry(
         offset,
         record.get("status") == "done",
         str(record.get("source", "")),

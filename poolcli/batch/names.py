@@ -113,7 +113,7 @@ def _clash(first: Source, one: str, second: Source, other: str, output: str) -> 
     target = display_name(os.path.join(output, other))
     if first is second:
         return f"{display_name(first.path)}: its result and its figure would both be {target}"
-    like = "" if one == other else f", which is {display_name(one)} where case or accents are not told apart"
+    like = "" if one == other else f", which is {display_name(one)} where case or accents do not count"
     return f"{display_name(first.path)} and {display_name(second.path)} would both write {target}{like}"
 
 

@@ -10,7 +10,7 @@ from re import compile as compile_pattern
 from re import escape
 from typing import TYPE_CHECKING, NamedTuple
 
-from poolcli.batch.made_here import MadeHere
+from poolcli.batch.own_files import OwnFiles
 from poolcli.batch.patterns import Patterns
 from poolcli.batch.storage import FILE, FOLDER, absolute
 from poolcli.batch.stores import LOCAL_ONLY
@@ -44,7 +44,7 @@ class Item(NamedTuple):
 
 
 @dataclass
-class Found:
+class FoundInputs:
     """The files in the inputs, the places that could not be read, and how many files were left out and why."""
 
     sources: list[Source] = field(default_factory=list)
@@ -64,10 +64,10 @@ def find(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     sheet: str | None = None,
-    made: MadeHere | None = None,
+    made: OwnFiles | None = None,
     examined: Callable[[Source], bool] = lambda _: False,
     stores: Stores = LOCAL_ONLY,
-) -> Found:
+) -> FoundInputs:
     """Find the files of a batch.
 
     Parameters
@@ -84,7 +84,7 @@ def find(
         the look at suffixes. A folder that `exclude` matches is not opened.
     sheet : path, optional
         The contact sheet of the batch, which may lie in an input; it and its pages are left out.
-    made : MadeHere, optional
+    made : OwnFiles, optional
         What journals know, DIR's among them.
     examined : callable, optional
         Whether a source was found in an earlier run to be no result: its first bytes are not read again.
@@ -92,7 +92,7 @@ def find(
 
     Returns
     -------
-    Found
+    FoundInputs
         Sorted by name, numbers in names by their value, every file once.
 
     Raises
@@ -112,16 +112,16 @@ class _Search:
         output: str,
         recursive: bool,
         choice: _Choice,
-        made: MadeHere | None,
+        made: OwnFiles | None,
         examined: Callable[[Source], bool],
         stores: Stores,
     ) -> None:
-        self.found = Found()
+        self.found = FoundInputs()
         self._recursive, self._choice, self._examined = recursive, choice, examined
         self._stores = stores
         own = stores.of(output).status(output)
         self._own = own and own.stamp.file
-        self._made = made if made is not None else MadeHere(output, (), lambda _: (), stores)
+        self._made = made if made is not None else OwnFiles(output, (), lambda _: (), stores)
         for path in inputs:
             self._input(path)
         once: dict[tuple[str, str], Source] = {}

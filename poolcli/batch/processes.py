@@ -258,7 +258,7 @@ def _current_folder() -> str:
 
 @contextmanager
 def _quiet_birth() -> Iterator[None]:
-    """Start processes with SIGINT blocked, since the parent handles Ctrl-C, and without stderr.
+    """Start processes with SIGINT blocked, since the parent handles Ctrl-C, and with stderr discarded.
 
     What Python or a C library would write there names no picture; an outcome says what is wrong with a picture.
     """

@@ -178,7 +178,7 @@ class Scheduler(Generic[Task]):
     ) -> None:
         self._backend, self._call, self._timeout, self._as_retry = backend, call, timeout, as_retry
         self._slots: list[_Slot[Task]] = [_Slot() for _ in range(max(1, backend.jobs))]
-        self._unstarted: deque[Task] = deque()  # came back without having begun
+        self._unstarted: deque[Task] = deque()  # returned by a worker that had not begun them
         self._suspects: deque[Task] = deque()  # were with a worker that died
         self._testing_suspect = False
         self._deaths = 0

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from poolcli.batch.worker import WorkOptions
 
 
-class Pair(NamedTuple):
+class SheetPair(NamedTuple):
     """The files and texts of a tile; the workers read the files."""
 
     number: int
@@ -106,7 +106,7 @@ def _tiles(batch: Batch, settings: WorkOptions, engine: Backend, timeout: float 
             raise
 
 
-def _pair(number: int, item: Item, batch: Batch) -> Pair:
+def _pair(number: int, item: Item, batch: Batch) -> SheetPair:
     state, detail, result = batch.states[item.result], "", None
     if state in (DONE, SKIPPED):
         record = batch.journal.record(item.result)
@@ -114,10 +114,10 @@ def _pair(number: int, item: Item, batch: Batch) -> Pair:
             detail = "{}x{} → {}x{}".format(*record["input"]["size"], *record["stages"][-1]["shape"])
         result = os.path.join(batch.folder, item.result)
     reason = batch.errors.get(item.result, "") if state == FAILED else "not reached"
-    return Pair(number, item.source.path, result, display_name(item.source.name), reason, detail)
+    return SheetPair(number, item.source.path, result, display_name(item.source.name), reason, detail)
 
 
-def tile(background: str, max_pixels: int, pair: Pair, stores: Stores = LOCAL_ONLY) -> Tile:
+def tile(background: str, max_pixels: int, pair: SheetPair, stores: Stores = LOCAL_ONLY) -> Tile:
     """Make the thumbnails of a tile; a picture that can no longer be read is left empty."""
     shown, reason = None, pair.reason
     try:

@@ -14,7 +14,7 @@ from poolcli.errors import OptionError
 from poolcli.images.atomic import EXISTS
 
 if TYPE_CHECKING:
-    from poolcli.batch.journal_state import Entry, JournalState
+    from poolcli.batch.journal_state import JournalEntry, JournalState
     from poolcli.batch.plan import Item
     from poolcli.batch.storage import Stamp, Status, Storage
     from poolcli.batch.stores import Stores
@@ -69,7 +69,7 @@ def _in_the_way(item: Item, folder: str, found: dict[str, Status | None], storag
     return ""
 
 
-def _is_current(item: Item, entry: Entry, found: dict[str, Status | None], settings: WorkOptions) -> bool:
+def _is_current(item: Item, entry: JournalEntry, found: dict[str, Status | None], settings: WorkOptions) -> bool:
     stamp = item.source.stamp
     result = found[item.result]
     if stamp is None or (stamp.size, stamp.mtime_ns) != (entry.size, entry.mtime_ns) or entry.key != settings.key:
@@ -85,7 +85,7 @@ def _is_current(item: Item, entry: Entry, found: dict[str, Status | None], setti
     return entry.figure == item.figure and figure is not None and figure.stamp.size == entry.figure_bytes
 
 
-def _is_anothers(path: str, stamp: Stamp | None, entry: Entry, stores: Stores) -> bool:
+def _is_anothers(path: str, stamp: Stamp | None, entry: JournalEntry, stores: Stores) -> bool:
     """Whether a result was made from another file that still exists; if it does not, the file was moved."""
     if absolute(path) == entry.source:
         return False

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 SMALL = 1 << 20
-"""Bytes of a picture that may wait, decoded, for others that are taken through the same step."""
+"""Largest decoded picture, in bytes, that waits for others which are taken through the same step."""
 
 
 class WorkOptions:
@@ -143,7 +143,7 @@ def _steps(settings: WorkOptions, task: Task) -> Generator[None, None, dict[str,
     """Make the result and the figure, write and report them; all are encoded before any is written."""
     recipe = settings.recipe
     picture = read(settings.stores.of(task.source).picture(task.source), **engine.reading(recipe, settings.max_pixels))
-    small = picture.values.nbytes <= SMALL  # another keeps nobody waiting with what it holds
+    small = picture.values.nbytes <= SMALL  # a large one is not held in memory while others are read
     if small:
         yield
     wanted = {"result": task.result, **({"figure": task.figure} if task.figure else {})}

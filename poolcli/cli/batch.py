@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,9 +13,9 @@ from poolcli.artifacts import PixelOptions
 from poolcli.batch.backends import backend, start_early
 from poolcli.batch.batch import Batch
 from poolcli.batch.journal import Journal, read
-from poolcli.batch.made_here import MadeHere
 from poolcli.batch.names import assign
 from poolcli.batch.outputs import BatchOutputs
+from poolcli.batch.own_files import OwnFiles
 from poolcli.batch.plan import find
 from poolcli.batch.prune import prune
 from poolcli.batch.report import writer
@@ -25,18 +25,20 @@ from poolcli.cli import batch_messages, batch_options
 from poolcli.cli.console import Console, StdoutWriter, write_stderr
 from poolcli.cli.exit_codes import DONE, FAILED, failure
 from poolcli.cli.options import (
-    RECIPE_OPTIONS,
     Sections,
     input_options,
     inputs_argument,
+    jobs_option,
+    json_option,
     max_pixels_option,
     memory_size,
     pixel_options,
     program_options,
     recipe_options,
+    recipe_settings,
 )
-from poolcli.cli.parameters import FileName, ParsedType, option
-from poolcli.cli.runner import to_stdout
+from poolcli.cli.parameters import FileName, ParsedType
+from poolcli.cli.runner import errors_about, to_stdout
 from poolcli.display import display_name
 from poolcli.errors import PoolcliError
 from poolcli.images.write import format_of
@@ -45,10 +47,10 @@ from poolcli.pipeline.options import recipe as make_recipe
 from poolcli.pipeline.plan import map_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from poolcli.batch.journal_state import JournalState
-    from poolcli.batch.plan import Found, Item
+    from poolcli.batch.plan import FoundInputs, Item
     from poolcli.batch.scheduler import Backend
 
 _PRELOAD = ("poolcli.batch.worker",)
@@ -90,17 +92,9 @@ Examples:
     help="Draw a contact sheet, pictures and results side by side: .png, .jpg or .webp; FILE-1, FILE-2 and so on, of 200 each.",
 )
 @click.option("--report", type=FileName("FILE"), help="Write a row for each picture: .csv or .jsonl; - is stdout.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object: recipe, a row for each picture, counts, seconds."
-)
+@json_option("Print one JSON object: recipe, a row for each picture, counts, seconds.")
 @program_options
-@option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(min=0),
-    help="Worker processes; the same bytes for any number. 0 works in this process.",
-    default_text="the cores",
-)
+@jobs_option("the cores")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -122,7 +116,7 @@ def command(inputs: Sequence[str], **options: Any) -> None:
     folder, console = options["output"], Console(quiet=options["quiet"], verbose=options["verbose"])
     about = ""
     try:
-        recipe = make_recipe(**{name: options[name] for name in RECIPE_OPTIONS})
+        recipe = make_recipe(**recipe_settings(options))
         settings = WorkOptions(
             recipe, options["scale"], options["depth"], options["max_pixels"], traces=console.verbose > 1
         )
@@ -137,7 +131,7 @@ def command(inputs: Sequence[str], **options: Any) -> None:
             about = display_name(folder)
             extras = BatchOutputs(items, folder, known, force=options["force"])
             for path in _extras(options, len(items)):
-                with _about(path):
+                with errors_about(display_name(path)):
                     extras.check(path)
             code = batch_messages.dry_run(items, known, settings, options)
         else:
@@ -153,8 +147,8 @@ def command(inputs: Sequence[str], **options: Any) -> None:
 
 def _plan(
     inputs: Sequence[str], known: JournalState, template: Template, options: dict[str, Any], console: Console
-) -> tuple[Found, list[Item]]:
-    """What is to be done, under which names; what is left out is told."""
+) -> tuple[FoundInputs, list[Item]]:
+    """Find the pictures and their results' names, and report what is left out."""
     folder = options["output"]
     found = find(
         inputs,
@@ -163,7 +157,7 @@ def _plan(
         include=options["include"],
         exclude=options["exclude"],
         sheet=options["sheet"],
-        made=MadeHere(folder, known.ours, lambda other: read(other).ours),
+        made=OwnFiles(folder, known.ours, lambda other: read(other).ours),
         examined=known.has_source,
     )
     numbers = known.numbers() if template.uses_index else {}
@@ -175,7 +169,7 @@ def _plan(
 
 
 def _work(
-    found: Found,
+    found: FoundInputs,
     items: list[Item],
     settings: WorkOptions,
     journal: Journal,
@@ -192,7 +186,7 @@ def _work(
     batch = Batch(items, folder, settings, journal, force=options["force"])
     extras = BatchOutputs(items, folder, journal.known, force=options["force"])
     for path in _extras(options, len(items)):
-        with _about(path):
+        with errors_about(display_name(path)):
             extras.check(path)
         settings.stores.of(path).sweep([os.path.dirname(path) or os.curdir], of=os.path.basename(path))
     kept: dict[str, str] = {}
@@ -239,7 +233,7 @@ def _extras(options: dict[str, Any], count: int) -> list[str]:
 
 
 def _report(options: dict[str, Any], batch: Batch, settings: WorkOptions, extras: BatchOutputs) -> None:
-    """Write the report, whatever has become of the batch."""
+    """Write the report; also that of an interrupted batch."""
     path = options["report"]
     if not path:
         return
@@ -247,7 +241,7 @@ def _report(options: dict[str, Any], batch: Batch, settings: WorkOptions, extras
     if batch_options.is_stdout(path):
         to_stdout(lambda stream: write(stream, batch.rows(), maps), StdoutWriter())
         return
-    with _about(path):
+    with errors_about(display_name(path)):
         extras.write(path, lambda stream: write(stream, batch.rows(), maps), batch.journal)
 
 
@@ -257,17 +251,8 @@ def _sheet(options: dict[str, Any], batch: Batch, settings: WorkOptions, engine:
         return
     from poolcli.batch import sheet
 
-    with _about(options["sheet"]):
+    with errors_about(display_name(options["sheet"])):
         for path, data in sheet.draw(options["sheet"], batch, settings, engine, options["timeout"]):
-            with _about(path):
+            with errors_about(display_name(path)):
                 extras.write(path, data, batch.journal)
         extras.remove_old_pages(options["sheet"], sheet.pages(options["sheet"], len(batch.items)), batch.journal)
-
-
-@contextmanager
-def _about(path: str) -> Iterator[None]:
-    """What is refused inside is about this file."""
-    try:
-        yield
-    except PoolcliError as error:
-        raise failure(error, display_name(path)) from None

@@ -1,4 +1,4 @@
-"""What a batch tells: the plan, the progress while it works, one summary at the end, one object for programs."""
+"""The messages of a batch: the plan, the progress, the summary at the end, and one JSON object for programs."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
     from poolcli.batch.batch import Batch, OnResult
     from poolcli.batch.journal_state import JournalState
-    from poolcli.batch.plan import Found, Item
+    from poolcli.batch.plan import FoundInputs, Item
     from poolcli.batch.worker import Task, WorkOptions
     from poolcli.cli.console import Console
 
 _OFTEN = 0.1
-"""Seconds between two looks of the progress bar."""
+"""Seconds between two updates of the progress bar."""
 
 
-def what_was_found(found: Found, items: Sequence[Item], console: Console) -> None:
-    """Tell what was left out, and what could not be looked into."""
+def what_was_found(found: FoundInputs, items: Sequence[Item], console: Console) -> None:
+    """Report which files were left out, and which folders could not be read."""
     for path, reason in found.problems:
         write_stderr(f"{display_name(path)}: {reason}")
     if found.left_out:
@@ -83,7 +83,7 @@ def dry_run(items: Sequence[Item], known: JournalState, settings: WorkOptions, o
 
 
 def pruned(names: Sequence[str], kept: dict[str, str], folder: str, console: Console) -> None:
-    """Tell of results that were removed, and of those that cannot be."""
+    """Report results that were removed, and those that cannot be."""
     for name, reason in kept.items():
         write_stderr(f"{display_name(os.path.join(folder, name))}: cannot be removed: {reason}")
     for name in names if console.verbose else ():
@@ -169,7 +169,7 @@ def _line(task: Task, error: str, notes: Sequence[str]) -> None:
 
 
 def end(batch: Batch, console: Console, seconds: float) -> None:
-    """List the failures, and tell in one line what has become of all pictures."""
+    """List the failures, and report in one line how many pictures were done, skipped and failed."""
     if not console.verbose:
         for item in batch.items:
             if error := batch.errors.get(item.result):
@@ -179,12 +179,12 @@ def end(batch: Batch, console: Console, seconds: float) -> None:
     rate = f" ({done / seconds:.{0 if done >= 10 * seconds else 1}f}/s)" if done else ""
     console.say(f"{words} in {seconds:.1f} s{rate}")
     if batch.with_notes and not console.verbose:
-        console.say(f"notes on {batch.with_notes} of them: frames left out, bits lost; -v or --report tells")
+        console.say(f"notes on {batch.with_notes} of them: frames left out, bits lost; see them with -v or --report")
     if left:
-        write_stderr(f"stopped: {batch.stopped}; {left} left, the same command goes on with them")
+        write_stderr(f"stopped: {batch.stopped}; {left} left, the same command continues with them")
 
 
-def as_json(batch: Batch, settings: WorkOptions, found: Found, seconds: float) -> None:
+def as_json(batch: Batch, settings: WorkOptions, found: FoundInputs, seconds: float) -> None:
     """Print one object, row by row: there may be more rows than memory."""
     head = json.dumps(_head(settings) | {"output": plain_name(batch.folder)})
     counts = {state: batch.count(state) for state in (DONE, SKIPPED, FAILED, LEFT)}

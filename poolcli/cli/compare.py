@@ -11,28 +11,29 @@ from poolcli import __version__
 from poolcli.artifacts import artifact
 from poolcli.cli.console import Console, align_columns, write_json, write_stdout
 from poolcli.cli.options import (
-    RECIPE_OPTIONS,
     Sections,
+    figure_output_option,
     force_option,
     image_argument,
+    json_option,
     max_pixels_option,
+    pools_option,
     program_options,
     recipe_options_without,
+    recipe_settings,
     threads_option,
 )
-from poolcli.cli.parameters import FileName, ParsedType, option
 from poolcli.cli.runner import STDIN, errors_about, read_picture, source_name, to_stdout
 from poolcli.display import display_name
 from poolcli.figures import PANEL
 from poolcli.figures.map_row import layer_name
 from poolcli.images.atomic import atomic_write, check_target
-from poolcli.ops.pools import POOLS
 from poolcli.pipeline.kinds import compare, kinds_value, recipes_of
 from poolcli.pipeline.serialize import finite, input_record, map_record, plain_name
 
 if TYPE_CHECKING:
     from poolcli.images.read import Picture
-    from poolcli.pipeline.kinds import Compared
+    from poolcli.pipeline.kinds import KindComparison
     from poolcli.pipeline.result import StageResult
 
 DEFAULT_POOLS = "max,average,min,subsample"
@@ -49,15 +50,10 @@ Examples:
   poolcli compare cat.jpg --pools max,blur,subsample --kernel edge --json""",
 )
 @image_argument()
-@option(
-    "--pools",
-    type=ParsedType("KIND,KIND,...", kinds_value, lambda: POOLS, separator=","),
-    help="The kinds of pooling: names of `poolcli list pools`, separated by commas. Differences are to the first one.",
-    default_text=DEFAULT_POOLS,
-)
+@pools_option(DEFAULT_POOLS, least=2, note="Differences are to the first one.")
 @recipe_options_without("pool")
-@option("-o", "--output", type=FileName(), help="The figure: .png, .svg or .pdf.", default_text="none")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
+@figure_output_option
+@json_option("Print one JSON object instead of the table.")
 @force_option
 @program_options
 @threads_option
@@ -72,8 +68,7 @@ def command(image: str, **options: Any) -> None:
     console = Console(quiet=options["quiet"], verbose=options["verbose"])
     output = options["output"]
     with errors_about(""):
-        settings = {name: options[name] for name in RECIPE_OPTIONS if name != "pool"}
-        recipes = recipes_of(options["pools"] or kinds_value(DEFAULT_POOLS), settings)
+        recipes = recipes_of(options["pools"] or kinds_value(DEFAULT_POOLS), recipe_settings(options, "pool"))
         suffix = "" if output is None else artifact("figure", output).suffix
     if output is not None:
         with errors_about(display_name(output)):
@@ -94,7 +89,7 @@ def command(image: str, **options: Any) -> None:
         to_stdout(write_stdout, ("\n".join(align_columns([HEADER, *table_rows(compared)])) + "\n").encode())
 
 
-def table_rows(compared: Compared) -> list[list[str]]:
+def table_rows(compared: KindComparison) -> list[list[str]]:
     """The rows of the table, with the columns of `HEADER`: the input of the pooling, then one row per kind."""
     made = [_row(compared.source.title, compared.source, compared.source_std)]
     for number, kind in enumerate(compared.kinds):
@@ -120,7 +115,7 @@ def _number(value: float | None) -> str:
     return f"{value:z.{4 if abs(value) < 100 else 2}f}" if abs(value) < 1e6 else f"{value:.5g}"
 
 
-def json_record(compared: Compared, picture: Picture, output: str | None, seconds: float) -> dict[str, Any]:
+def json_record(compared: KindComparison, picture: Picture, output: str | None, seconds: float) -> dict[str, Any]:
     """The JSON object of --json."""
     first = compared.kinds[0].result
     return {

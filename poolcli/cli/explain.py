@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from poolcli.cli.console import Console, write_json, write_stdout
-from poolcli.cli.exit_codes import failure
 from poolcli.cli.options import (
-    RECIPE_OPTIONS,
     Sections,
     force_option,
     image_argument,
+    json_option,
     max_pixels_option,
     program_options,
     recipe_options,
+    recipe_settings,
 )
 from poolcli.cli.parameters import FileName, ParsedType
-from poolcli.cli.runner import to_stdout
+from poolcli.cli.runner import STDIN, errors_about, opened, source_name, to_stdout
 from poolcli.display import display_name, shortened
-from poolcli.errors import ImageError, OptionError, PoolcliError
+from poolcli.errors import OptionError
 from poolcli.explanation.crop import centre_crop, parse_crop, parse_window, read_picture
 from poolcli.explanation.demos import DEMOS, demo_named
 from poolcli.explanation.explain_picture import explain_picture
@@ -79,7 +78,7 @@ Examples:
     "Without -o, text goes to stdout.",
 )
 @click.option("--every", type=click.IntRange(min=1), metavar="N", help="Show every N-th window in the .gif.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: every stage, every cell and its window.")
+@json_option("Print one JSON object: every stage, every cell and its window.")
 @force_option
 @program_options
 @max_pixels_option
@@ -90,31 +89,29 @@ def command(image: str | None, **options: Any) -> None:
     arithmetic. Positions are row, column, counted from 0.
     """  # fmt: skip
     console = Console(quiet=options["quiet"], verbose=options["verbose"])
-    about = ""
-    try:
+    output = options["output"]
+    with errors_about(""):
         _check(image, options)
-        given = {name: options[name] for name in RECIPE_OPTIONS}
+        given = recipe_settings(options)
         if options["demo"] and not any(value is not None for value in given.values()):
             given = dict(demo_named(options["demo"]).options)
         recipe = make_recipe(**given)
-        if options["output"] is not None:
-            about = display_name(options["output"])
-            check_target(options["output"], force=options["force"], inputs=_files(image, options))
-        about = "stdin" if image == "-" else display_name(image) if image else ""
+    if output is not None:
+        with errors_about(display_name(output)):
+            check_target(output, force=options["force"], inputs=_files(image, options))
+    with errors_about(source_name(image) if image else ""):
         explanation = _explanation(image, recipe, options, console)
         if options["window"] is not None:
             explanation.stages[-1].cell(*options["window"])
         if options["as_json"]:
             to_stdout(write_json, explanation_record(explanation))
-        if options["output"] is not None:
-            data = _encoded(explanation, options, console)
-            about = display_name(options["output"])
-            atomic_write(options["output"], data, force=options["force"])
-            console.say(f"wrote {display_name(options['output'])}")
-        elif not options["as_json"]:
-            to_stdout(write_stdout, explanation_text(explanation, options["window"]).encode(errors="backslashreplace"))
-    except (PoolcliError, MemoryError) as error:
-        raise failure(error, about) from None
+        data = None if output is None else _encoded(explanation, options, console)
+    if data is not None:
+        with errors_about(display_name(output)):
+            atomic_write(output, data, force=options["force"])
+        console.say(f"wrote {display_name(output)}")
+    elif not options["as_json"]:
+        to_stdout(write_stdout, explanation_text(explanation, options["window"]).encode(errors="backslashreplace"))
 
 
 def _check(image: str | None, options: dict[str, Any]) -> None:
@@ -149,7 +146,7 @@ def _check(image: str | None, options: dict[str, Any]) -> None:
 
 
 def _files(image: str | None, options: dict[str, Any]) -> list[str]:
-    return [name for name in (image, options["matrix"]) if name and name != "-" and os.path.isfile(name)]
+    return [name for name in (image, options["matrix"]) if name and name != STDIN and os.path.isfile(name)]
 
 
 def _suffix(output: str | None) -> str:
@@ -165,8 +162,8 @@ def _explanation(image: str | None, recipe: Any, options: dict[str, Any], consol
             values, source = parse_matrix(options["matrix"]), "matrix"
         picture, full = matrix_picture(values, recipe, source, crop)
         return explain_picture(picture, recipe, crop, full)
-    with silent_stderr():
-        picture, full = read_picture(_stdin() if image == "-" else image, recipe, crop, options["max_pixels"])
+    with opened(image) as stream, silent_stderr():
+        picture, full = read_picture(stream, recipe, crop, options["max_pixels"])
     for note in picture.notes:
         console.say(f"{picture.source}: {note}")
     if crop is None and _suffix(options["output"]) == ".html":
@@ -181,13 +178,6 @@ def _explanation(image: str | None, recipe: Any, options: dict[str, Any], consol
                 f"{picture.source}: the page shows the middle; --crop {top},{left},{height}x{width} is the same"
             )
     return explain_picture(picture, recipe, crop, full)
-
-
-def _stdin() -> Any:
-    if sys.stdin is None:
-        msg = "stdin is closed; connect it to a picture, or name a file"
-        raise ImageError(msg)
-    return sys.stdin.buffer
 
 
 def _encoded(explanation: Explanation, options: dict[str, Any], console: Console) -> bytes:

@@ -15,7 +15,7 @@ from poolcli.images.read import read
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from poolcli.experiments.feature_work import Work
+    from poolcli.experiments.feature_work import FeatureWork
     from poolcli.experiments.vectors import Vectors
 
 MOST = 16
@@ -54,7 +54,7 @@ def figure_files(path: str | None, pictures: int) -> list[str]:
 
 
 def draw_figures(
-    files: Sequence[str], pictures: Sequence[str | None], vectors: Vectors, work: Work, *, force: bool
+    files: Sequence[str], pictures: Sequence[str | None], vectors: Vectors, work: FeatureWork, *, force: bool
 ) -> list[str]:
     """Draw and write the figures; returns the files written.
 
@@ -65,7 +65,7 @@ def draw_figures(
     pictures : sequence of path or None
         None for one that has no vector: nothing is drawn of it.
     vectors : Vectors
-    work : Work
+    work : FeatureWork
     force : bool
         Whether existing files may be replaced.
     """

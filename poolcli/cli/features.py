@@ -15,7 +15,7 @@ import click
 from poolcli import __version__
 from poolcli.batch.backends import backend
 from poolcli.batch.journal import read as read_journal
-from poolcli.batch.made_here import MadeHere
+from poolcli.batch.own_files import OwnFiles
 from poolcli.batch.plan import find
 from poolcli.batch.scheduler import Scheduler, WorkerDied
 from poolcli.cli.batch_messages import what_was_found
@@ -25,21 +25,22 @@ from poolcli.cli.exit_codes import DONE, FAILED
 from poolcli.cli.feature_figures import MOST, check_figure, draw_figures, figure_files
 from poolcli.cli.feature_network import check_network_options, list_layers, network_of, network_options
 from poolcli.cli.options import (
-    RECIPE_OPTIONS,
     Sections,
     force_option,
     input_options,
     inputs_argument,
+    jobs_option,
     max_pixels_option,
     program_options,
     recipe_options,
+    recipe_settings,
 )
 from poolcli.cli.parameters import FileName, ParsedType, option
 from poolcli.cli.runner import errors_about, to_stdout
 from poolcli.display import display_name
 from poolcli.errors import OptionError
 from poolcli.experiments.banks import FILES, NONE, bank_named
-from poolcli.experiments.feature_work import Outcome, Work, measure
+from poolcli.experiments.feature_work import FeatureOutcome, FeatureWork, measure
 from poolcli.experiments.features import GLOBAL_KINDS, extraction, levels_value
 from poolcli.experiments.vectors import Vectors, encoder
 from poolcli.images.atomic import atomic_write, check_target
@@ -116,14 +117,7 @@ or a .npy array of shape (K, height, width), or a .npz file of named arrays.""",
 @input_options
 @force_option
 @program_options
-@option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Worker processes; the output does not depend on their number. 0 works in this process.",
-    default_text=f"the cores, for more than {FEW} pictures",
-)
+@jobs_option(f"the cores, for more than {FEW} pictures")
 @max_pixels_option
 def command(inputs: Sequence[str], **options: Any) -> None:
     """Make pictures into vectors, by a bank of kernels.
@@ -149,7 +143,7 @@ def command(inputs: Sequence[str], **options: Any) -> None:
             recursive=options["recursive"],
             include=options["include"],
             exclude=options["exclude"],
-            made=MadeHere("", (), lambda folder: read_journal(folder).ours),
+            made=OwnFiles("", (), lambda folder: read_journal(folder).ours),
             examined=lambda source: source.path in names,  # asked for by name, a result is a picture too
         )
     targets = [] if output in (None, "-") else [output]
@@ -159,7 +153,7 @@ def command(inputs: Sequence[str], **options: Any) -> None:
             check_target(path, force=options["force"], inputs=[source.path for source in found.sources])
     what_was_found(found, found.sources, console)  # type: ignore[arg-type]
     start = time.perf_counter()
-    work = Work(how, options["max_pixels"], console.verbose > 1)
+    work = FeatureWork(how, options["max_pixels"], console.verbose > 1)
     with errors_about(""):
         outcomes = _measured(found.sources, work, options, console)
     vectors = _vectors(found.sources, outcomes, how)
@@ -188,7 +182,7 @@ def _extraction(options: dict[str, Any]) -> Any:
     ------
     OptionError
     """
-    recipe = {name: options[name] for name in RECIPE_OPTIONS}
+    recipe = recipe_settings(options)
     name = options["bank"]
     if name is None:
         own = recipe["kernel"] is not None or recipe["recipe"] is not None or recipe["layout"] == "planes"
@@ -200,15 +194,17 @@ def _extraction(options: dict[str, Any]) -> Any:
     return extraction(recipe, bank, GLOBAL_KINDS[options["global_kind"]], options["pyramid"] or ())
 
 
-def _measured(sources: Sequence[Source], work: Work, options: dict[str, Any], console: Console) -> dict[str, Outcome]:
+def _measured(
+    sources: Sequence[Source], work: FeatureWork, options: dict[str, Any], console: Console
+) -> dict[str, FeatureOutcome]:
     """What became of each picture, by path."""
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, FeatureOutcome] = {}
     engine = _engine(options["jobs"], len(sources))
     scheduler = Scheduler(engine, partial(measure, work))
-    with closing(scheduler), _progress(len(sources), console) as told:
+    with closing(scheduler), _progress(len(sources), console) as on_result:
         for path, outcome in scheduler.run(source.path for source in sources):
-            outcomes[path] = Outcome(None, outcome.error) if isinstance(outcome, WorkerDied) else outcome
-            told(path, outcomes[path])
+            outcomes[path] = FeatureOutcome(None, outcome.error) if isinstance(outcome, WorkerDied) else outcome
+            on_result(path, outcomes[path])
     return outcomes
 
 
@@ -219,7 +215,7 @@ def _engine(jobs: int | None, tasks: int) -> Backend:
 
 
 @contextmanager
-def _progress(count: int, console: Console) -> Iterator[Callable[[str, Outcome], None]]:
+def _progress(count: int, console: Console) -> Iterator[Callable[[str, FeatureOutcome], None]]:
     """Show on a terminal how far the work is; with -v a line per picture instead."""
     if console.verbose:
         yield _line
@@ -230,19 +226,19 @@ def _progress(count: int, console: Console) -> Iterator[Callable[[str, Outcome],
             yield lambda *_: bar.update(1)
 
 
-def _nothing(path: str, outcome: Outcome) -> None:
+def _nothing(path: str, outcome: FeatureOutcome) -> None:
     pass
 
 
-def _line(path: str, outcome: Outcome) -> None:
+def _line(path: str, outcome: FeatureOutcome) -> None:
     notes = "".join(f" ({note})" for note in outcome.notes)
     write_stderr(f"{display_name(path)}: {outcome.error or 'done'}{notes}")
     if outcome.trace:
         write_stderr(outcome.trace.rstrip())
 
 
-def _vectors(sources: Sequence[Source], outcomes: dict[str, Outcome], how: Extractor) -> Vectors:
-    """The rows, in the order of the names; failures are told.
+def _vectors(sources: Sequence[Source], outcomes: dict[str, FeatureOutcome], how: Extractor) -> Vectors:
+    """The rows, in the order of the names; failures are reported.
 
     All have as many features as the first: another number of channels is a failure.
     """

@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Entry:
+class CommandEntry:
     """A command: its module, and its line in the list of commands."""
 
     module: str
     summary: str
 
 
-COMMANDS: dict[str, Entry] = {
-    "run": Entry("poolcli.cli.run", "Pool one picture, and draw every stage."),
-    "batch": Entry("poolcli.cli.batch", "Pool many pictures, in parallel."),
-    "explain": Entry("poolcli.cli.explain", "Explain every number of a small picture or matrix."),
-    "compare": Entry("poolcli.cli.compare", "Compare kinds of pooling on one picture."),
-    "invariance": Entry(
+COMMANDS: dict[str, CommandEntry] = {
+    "run": CommandEntry("poolcli.cli.run", "Pool one picture, and draw every stage."),
+    "batch": CommandEntry("poolcli.cli.batch", "Pool many pictures, in parallel."),
+    "explain": CommandEntry("poolcli.cli.explain", "Explain every number of a small picture or matrix."),
+    "compare": CommandEntry("poolcli.cli.compare", "Compare kinds of pooling on one picture."),
+    "invariance": CommandEntry(
         "poolcli.cli.invariance", "Measure what of a picture survives a shift, level by level of pooling."
     ),
-    "features": Entry("poolcli.cli.features", "Make pictures into vectors, by a bank of kernels."),
-    "verify": Entry("poolcli.cli.verify", "Compare the numbers with PyTorch, TensorFlow and ONNX Runtime."),
-    "list": Entry("poolcli.cli.list", "List the pools, kernels, banks, recipes, formats, paddings and demos."),
+    "features": CommandEntry("poolcli.cli.features", "Make pictures into vectors, by a bank of kernels."),
+    "verify": CommandEntry("poolcli.cli.verify", "Compare the numbers with PyTorch, TensorFlow and ONNX Runtime."),
+    "list": CommandEntry("poolcli.cli.list", "List the pools, kernels, banks, recipes, formats, paddings and demos."),
 }
 
 

@@ -14,13 +14,16 @@ from poolcli.artifacts import artifact
 from poolcli.cli.console import Console, progress_stream, write_json, write_stdout
 from poolcli.cli.invariance_table import HEADER, csv_text, json_record, summary, table_rows
 from poolcli.cli.options import (
-    RECIPE_OPTIONS,
     Sections,
+    figure_output_option,
     force_option,
     image_argument,
+    json_option,
     max_pixels_option,
+    pools_option,
     program_options,
     recipe_options_without,
+    recipe_settings,
     threads_option,
 )
 from poolcli.cli.parameters import FileName, ParsedType, option
@@ -34,7 +37,6 @@ from poolcli.experiments.shifts import FILLS, stay_probability
 from poolcli.figures import PANEL
 from poolcli.figures.captions import size_text
 from poolcli.images.atomic import atomic_write
-from poolcli.ops.pools import POOLS
 from poolcli.pipeline.engine import reading
 from poolcli.pipeline.kinds import kinds_value
 from poolcli.pipeline.serialize import plain_name
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from poolcli.pipeline.recipe import Recipe
     from poolcli.pipeline.steps import Step
 
-USUAL = "max,average,blur,subsample"
+DEFAULT_POOLS = "max,average,blur,subsample"
 LEVELS, MOST_LEVELS = 4, 16
 MOST_SHIFT = 64
 LONG = 1 << 27
@@ -99,12 +101,7 @@ Examples:
     help="Pool N times; a recipe's own number of repeats is not used.",
     show_default=True,
 )
-@option(
-    "--pools",
-    type=ParsedType("KIND,KIND,...", lambda text: kinds_value(text, least=1), lambda: POOLS, separator=","),
-    help="The kinds of pooling: names of `poolcli list pools`, separated by commas. The figure shows the first one's maps.",
-    default_text=USUAL,
-)
+@pools_option(DEFAULT_POOLS, least=1, note="The figure shows the first one's maps.")
 @option(
     "--against",
     type=FileName(),
@@ -118,7 +115,7 @@ Examples:
     default_text="replicate for a demo; for IMAGE nothing: the views are crops, 2N rows and columns smaller",
 )
 @recipe_options_without("pool", *REPLACED)
-@option("-o", "--output", type=FileName(), help="Write a figure: .png, .svg or .pdf.", default_text="none")
+@figure_output_option
 @option(
     "--csv",
     "csv_file",
@@ -126,7 +123,7 @@ Examples:
     help="Write the table, one row per level and kind; - is stdout.",
     default_text="none",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
+@json_option("Print one JSON object to stdout.")
 @force_option
 @program_options
 @threads_option
@@ -144,8 +141,8 @@ def command(image: str | None, **options: Any) -> None:
     console = Console(quiet=options["quiet"], verbose=options["verbose"])
     with errors_about(""):
         _check(image, options)
-        settings = {name: options[name] for name in RECIPE_OPTIONS if name not in ("pool", *REPLACED)}
-        kinds = options["pools"] or kinds_value(USUAL)
+        settings = recipe_settings(options, "pool", *REPLACED)
+        kinds = options["pools"] or kinds_value(DEFAULT_POOLS)
         fill = options["fill"] or (None if image is not None else "replicate")
         once, recipes = (
             leveled_recipes(kinds, settings, levels, crops=fill is None) for levels in (1, options["levels"])
@@ -270,7 +267,7 @@ def _write(found: Invariance, options: dict[str, Any]) -> dict[str, str]:
 
 
 def _say_chance(recipe: Recipe, console: Console) -> None:
-    """How often a dot stays where it is when it moves by one pixel: what max pooling promises, to judge by."""
+    """Say how often a dot that moves by one pixel stays in its window: what max pooling can give at best."""
     window = recipe.stages[-1]
     if isinstance(window, Pool2D) and window.stride in (None, window.size) and max(window.size) <= MOST_SHIFT:
         chance = stay_probability(window.size)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from poolcli.cli.console import align_columns, write_stdout
-from poolcli.cli.exit_codes import failure
-from poolcli.errors import PoolcliError
+from poolcli.cli.options import Sections
+from poolcli.cli.parameters import Argument
+from poolcli.cli.runner import to_stdout
+from poolcli.errors import alternatives
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,16 +98,20 @@ TABLES: dict[str, Callable[[], list[list[str]]]] = {
 
 @click.command(
     "list",
+    cls=Sections,
     epilog="""\b
 Examples:
   poolcli list pools
   poolcli list kernels | grep sobel""",
 )
-@click.argument("what", type=click.Choice(list(TABLES)))
-def command(what: str) -> None:
+@click.argument(
+    "table",
+    cls=Argument,
+    type=click.Choice(list(TABLES)),
+    metavar="TABLE",
+    help=f"What to list: {alternatives(TABLES)}.",
+)
+def command(table: str) -> None:
     """List the pools, kernels, banks, recipes, formats, paddings and demos."""
-    rows = TABLES[what]()
-    try:
-        write_stdout(("\n".join(align_columns(rows, left=len(rows[0]))) + "\n").encode())
-    except PoolcliError as error:
-        raise failure(error, "stdout") from None
+    rows = TABLES[table]()
+    to_stdout(write_stdout, ("\n".join(align_columns(rows, left=len(rows[0]))) + "\n").encode())

@@ -21,6 +21,8 @@ from poolcli.pipeline import parsing
 from poolcli.pipeline.recipe import CHOICES, recipe_names
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from poolcli.cli.parameters import Decorator
 
 LEAST_MEMORY = 64 << 20
@@ -165,6 +167,12 @@ def recipe_options_without(*names: str) -> Decorator:
 RECIPE_OPTIONS = tuple(p.name for p in recipe_options(lambda: None).__click_params__ if p.name)
 """Names of the options of a recipe, which are the keywords of `poolcli.recipe`."""
 
+
+def recipe_settings(options: Mapping[str, Any], *without: str) -> dict[str, Any]:
+    """Keywords of `poolcli.recipe` from a command's options, without those that the command has replaced."""
+    return {name: options[name] for name in RECIPE_OPTIONS if name not in without}
+
+
 pixel_options = combine(
     click.option(
         "--scale",
@@ -238,6 +246,44 @@ threads_option = option(
     help="Threads for one picture; the output does not depend on it.",
     default_text="the cores, for large pictures",
 )
+
+figure_output_option = option(
+    "-o", "--output", type=FileName(), help="Write a figure: .png, .svg or .pdf.", default_text="none"
+)
+
+
+def _kinds(text: str, least: int) -> list[str]:
+    from poolcli.pipeline.kinds import kinds_value
+
+    return kinds_value(text, least)
+
+
+def pools_option(default: str, *, least: int, note: str) -> Decorator:
+    """The option --pools of a command that compares at least `least` kinds; `note` is added to its help."""
+    return option(
+        "--pools",
+        type=ParsedType("KIND,KIND,...", lambda text: _kinds(text, least), lambda: POOLS, separator=","),
+        help=f"The kinds of pooling: names of `poolcli list pools`, separated by commas. {note}",
+        default_text=default,
+    )
+
+
+def json_option(help: str) -> Decorator:  # noqa: A002 - Click's word
+    """The option --json of a command; `help` says what its object holds."""
+    return click.option("--json", "as_json", is_flag=True, help=help)
+
+
+def jobs_option(default: str) -> Decorator:
+    """The option --jobs of a command on many pictures."""
+    return option(
+        "-j",
+        "--jobs",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Worker processes; the output does not depend on their number. 0 works in this process.",
+        default_text=default,
+    )
+
 
 force_option = click.option("-f", "--force", is_flag=True, help="Replace existing files.")
 

@@ -1,4 +1,4 @@
-"""A line every half minute, with -v where stderr is no terminal: a log then shows that the program is at work."""
+"""With -v and without a terminal, a line every half minute, so that a log shows that the program is working."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from poolcli.cli.console import Console
 from poolcli.cli.options import (
     Sections,
     force_option,
+    json_option,
     max_pixels_option,
     pixel_options,
     program_options,
@@ -105,12 +106,7 @@ Examples:
 )
 @click.option("--save-recipe", type=FileName("FILE.json"), help="Write the recipe.")
 @force_option
-@click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print one JSON object: input, recipe, every stage, the files written, seconds.",
-)
+@json_option("Print one JSON object: input, recipe, every stage, the files written, seconds.")
 @program_options
 @threads_option
 @max_pixels_option

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from poolcli.pipeline.result import Result
 
 STDIN = "-"
-WRITER_SECONDS = 1
+WRITER_OPEN_SECONDS = 1
 """Seconds that another program has to open a named pipe for writing."""
 
 
@@ -114,7 +114,7 @@ def run(
 
 
 def _state(name: str, progress: RunProgress) -> str:
-    """How far a run is: only computing can tell its share."""
+    """How far a run is; only the share of the computing is known."""
     if not progress.rows:
         return f"{name}: reading"
     return f"{name}: {progress.share:.0%} computed" if progress.share < 1 else f"{name}: computed, writing"
@@ -164,6 +164,24 @@ def read_picture(image: str, recipe: Recipe, *, max_pixels: int, console: Consol
     PoolcliError
         The picture cannot be read, or a window does not fit it.
     """
+    with opened(image) as source, silent_stderr():
+        picture = read(source, **engine.reading(recipe, max_pixels))
+    for note in picture.notes:
+        console.say(f"{picture.source}: {note}")
+    return picture
+
+
+@contextmanager
+def opened(image: str) -> Iterator[Any]:
+    """A file's name, or the stream of stdin, of a pipe or of a device, for `images.read`.
+
+    Raises
+    ------
+    ImageError
+        stdin is closed, or nothing is written into the pipe.
+    click.ClickException
+        A setting of reading is wrong for every picture; the message does not name this one.
+    """
     with ExitStack() as stack:
         source: Any = image
         if image == STDIN:
@@ -174,13 +192,9 @@ def read_picture(image: str, recipe: Recipe, *, max_pixels: int, console: Consol
         elif _is_read_once(image):
             source = stack.enter_context(_open_when_written(image))
         try:
-            with silent_stderr():
-                picture = read(source, **engine.reading(recipe, max_pixels))
-        except OptionError as error:  # wrong for every picture, so without its name
+            yield source
+        except OptionError as error:
             raise failure(error, "") from None
-    for note in picture.notes:
-        console.say(f"{picture.source}: {note}")
-    return picture
 
 
 def _is_read_once(path: str) -> bool:
@@ -198,7 +212,7 @@ def _open_when_written(path: str) -> BinaryIO:
     Raises
     ------
     ImageError
-        No program opens the pipe for writing within `WRITER_SECONDS`, or it cannot be opened.
+        No program opens the pipe for writing within `WRITER_OPEN_SECONDS`, or it cannot be opened.
     """
     opened: list[BinaryIO | OSError] = []
 
@@ -210,15 +224,15 @@ def _open_when_written(path: str) -> BinaryIO:
 
     thread = Thread(target=wait, daemon=True)
     thread.start()
-    thread.join(WRITER_SECONDS)
+    thread.join(WRITER_OPEN_SECONDS)
     if thread.is_alive():
         with suppress(OSError):
             os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))  # ends the thread
-        thread.join(WRITER_SECONDS)
+        thread.join(WRITER_OPEN_SECONDS)
         for late in opened:
             if not isinstance(late, OSError):
                 late.close()
-        msg = f"no program writes into this pipe within {WRITER_SECONDS} s; start the program that writes first"
+        msg = f"no program writes into this pipe within {WRITER_OPEN_SECONDS} s; start the program that writes first"
         raise ImageError(msg)
     if isinstance(opened[0], OSError):
         raise ImageError(opened[0].strerror or str(opened[0]))

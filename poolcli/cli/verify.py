@@ -9,12 +9,13 @@ import click
 from poolcli.cli.console import Console, write_json, write_stdout
 from poolcli.cli.exit_codes import DONE, FAILED
 from poolcli.cli.options import (
-    RECIPE_OPTIONS,
     Sections,
     image_argument,
+    json_option,
     max_pixels_option,
     program_options,
     recipe_options,
+    recipe_settings,
     threads_option,
 )
 from poolcli.cli.runner import errors_about, read_picture, source_name, to_stdout
@@ -48,7 +49,7 @@ Engines: pip install torch, pip install tensorflow, pip install 'poolcli[onnx]'.
     help="The engine; repeatable. all: every one that is installed.",
     show_default=True,
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the text.")
+@json_option("Print one JSON object instead of the text.")
 @program_options
 @threads_option
 @max_pixels_option
@@ -66,7 +67,7 @@ def command(image: str, **options: Any) -> None:
     console = Console(quiet=options["quiet"], verbose=options["verbose"])
     wanted = [] if ALL in options["names"] else list(dict.fromkeys(options["names"]))
     with errors_about(""):
-        recipe = make_recipe(**{name: options[name] for name in RECIPE_OPTIONS})
+        recipe = make_recipe(**recipe_settings(options))
         check_installed(wanted)
     with errors_about(source_name(image)):
         picture = read_picture(image, recipe, max_pixels=options["max_pixels"], console=console)

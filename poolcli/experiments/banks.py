@@ -140,11 +140,11 @@ def _json(data: bytes, stem: str) -> dict[str, Kernel]:
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object whose names are all different: the last of two would win without a word."""
+    """A JSON object, refused if a name occurs twice: Python would silently keep the last one."""
     table: dict[str, Any] = {}
     for name, value in pairs:
         if name in table:
-            msg = f"{name!r} stands there twice; give every kernel its own name"
+            msg = f"{name!r} occurs twice; give every kernel its own name"
             raise OptionError(msg)
         table[name] = value
     return table

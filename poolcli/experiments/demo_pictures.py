@@ -1,4 +1,4 @@
-"""DEMOS: name -> a small picture of the lesson on shifts, and the other picture that it must not be taken for."""
+"""DEMOS: name -> a small picture from the lesson on shifts, and another picture, the control, to compare with."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BETWEEN = 2
 """Pixels between the circle and the square around it: they have no pixel in common."""
 
 
-class Demo(NamedTuple):
+class DemoPicture(NamedTuple):
     """A picture to shift, and its control.
 
     Attributes
@@ -73,27 +73,27 @@ def _circle(name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 LESSON = "Kaggle, Computer Vision, exercise Maximum Pooling"
-DEMOS: dict[str, Demo] = {
-    "circle64": Demo(
+DEMOS: dict[str, DemoPicture] = {
+    "circle64": DemoPicture(
         "a circle of radius 28: 49 shifts leave one map after 4 poolings", LESSON,
         (64, 64), lambda: _circle("circle64.png"), "a square around the circle",
     ),
-    "circle128": Demo(
+    "circle128": DemoPicture(
         "a circle of radius 60: 49 shifts leave one map after 5 poolings", LESSON,
         (128, 128), lambda: _circle("circle128.png"), "a square around the circle",
     ),
-    "two-dots": Demo(
+    "two-dots": DemoPicture(
         "dots near each other, (3, 5) and (5, 3): one dot after 3 poolings", "Kaggle, Computer Vision, Maximum Pooling",
         (16, 16), lambda: (two_dots(16, 3, 5), two_dots(16, 3, 12)), "two dots far from each other",
     ),
-    "two-dots-far": Demo(
+    "two-dots-far": DemoPicture(
         "dots far from each other, (3, 12) and (12, 3): still two after 3 poolings", "the same lesson",
         (16, 16), lambda: (two_dots(16, 3, 12), two_dots(16, 3, 5)), "two dots near each other",
     ),
 }  # fmt: skip
 
 
-def demo_picture(name: str) -> Demo:
+def demo_picture(name: str) -> DemoPicture:
     """The entry of `DEMOS` for a name, in any case.
 
     Raises

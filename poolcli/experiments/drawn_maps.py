@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from poolcli.pipeline.result import Result, StageResult
 
 
-class Drawn(NamedTuple):
+class DrawnMaps(NamedTuple):
     """Maps of the first kind for a figure: the picture, a shifted copy, what changed, and the control.
 
     Attributes
@@ -43,7 +43,7 @@ class Drawn(NamedTuple):
     shift: tuple[int, int]
 
 
-def drawn_maps(views: Views, other: Views, recipe: Recipe, threads: int | None, panel: int) -> Drawn:
+def drawn_maps(views: Views, other: Views, recipe: Recipe, threads: int | None, panel: int) -> DrawnMaps:
     """Three runs with displays: the picture, the copy that is shifted farthest, the control."""
     names = level_names(recipe)
     move = views.moves[-1]
@@ -56,7 +56,7 @@ def drawn_maps(views: Views, other: Views, recipe: Recipe, threads: int | None, 
         for stage, name in zip(level_maps(still, recipe), names, strict=True)
     ]
     still, moved, control = (replace(one, raw_maps={}) for one in (still, moved, control))
-    return Drawn(still, moved, control, differences, move)
+    return DrawnMaps(still, moved, control, differences, move)
 
 
 def level_maps(result: Result, recipe: Recipe) -> Sequence[StageResult]:

@@ -12,7 +12,7 @@ from poolcli.experiments.engine_operation import NotExpressibleError, padded
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from poolcli.experiments.engine_operation import Map, Operation, Sliding, Work
+    from poolcli.experiments.engine_operation import Map, Operation, SlidingWindows, Work
 
 OPERATORS = {"max": "MaxPool", "min": "MaxPool", "average": "AveragePool", "lp": "LpPool"}
 OPERATOR_SET, FILE_VERSION = 21, 10
@@ -102,7 +102,7 @@ def _pooling(operation: Operation, name: str, fed: Map) -> tuple[str, Map, dict[
     return name, fed, _attributes(windows, NO_PADS) | power
 
 
-def _attributes(windows: Sliding, pads: Any) -> dict[str, Any]:
+def _attributes(windows: SlidingWindows, pads: Any) -> dict[str, Any]:
     (top, bottom), (left, right) = pads
     return {
         "kernel_shape": windows.size,

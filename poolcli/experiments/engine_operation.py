@@ -1,4 +1,4 @@
-"""What a step does, as an engine needs it: the map, the window, the kind, the weights; and windows as pads and strides."""
+"""A step as an engine needs it: its kind, window and weights, and the window as pads and strides."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from poolcli.errors import PoolcliError
 from poolcli.ops.borders import BorderedStage
 from poolcli.ops.kernels import weights_of
 from poolcli.ops.pool_stage import PoolStage
-from poolcli.ops.strips import Windowed
+from poolcli.ops.strips import WindowedStage
 from poolcli.ops.windows import Axis, Window
 from poolcli.pipeline.steps import Conv2D, Pool, Pool2D
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from poolcli.ops.settings import Pair
-    from poolcli.pipeline.plan import Placed
+    from poolcli.pipeline.plan import PlacedStep
 
     Map = NDArray[np.float32]
     Work = Callable[[], NDArray[Any]]
@@ -51,7 +51,7 @@ class Engine(Protocol):
         ...
 
 
-class Sliding(NamedTuple):
+class SlidingWindows(NamedTuple):
     """Windows that slide, as frameworks describe them; pairs are (height, width).
 
     Attributes
@@ -125,7 +125,7 @@ class Operation:
     ceil: bool = False
 
     @property
-    def sliding(self) -> Sliding | None:
+    def sliding(self) -> SlidingWindows | None:
         """The windows, where they slide; None for adaptive windows of several sizes and for steps without windows."""
         if self.window is None:
             return None
@@ -136,7 +136,7 @@ class Operation:
             (axis.before, max((axis.out - 1) * axis.stride + axis.extent - axis.length - axis.before, 0))
             for axis in (rows, cols)
         ]
-        return Sliding(
+        return SlidingWindows(
             (rows.size, cols.size),
             (rows.stride, cols.stride),
             (rows.dilation, cols.dilation),
@@ -154,10 +154,10 @@ class Operation:
         return np.multiply.outer(down, across).astype(np.float32)
 
 
-def operation_of(one: Placed) -> Operation:
+def operation_of(one: PlacedStep) -> Operation:
     """What a placed step does."""
     step, stage = one.step, one.stages[0]
-    window = stage.window if isinstance(stage, Windowed | BorderedStage) else None
+    window = stage.window if isinstance(stage, WindowedStage | BorderedStage) else None
     if isinstance(step, Conv2D):
         weights = weights_of(step.kernel).astype(np.float32)
         return Operation("conv2d", "", {}, window, step.padding, weights, step.padding_mode)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from poolcli.experiments.engine_operation import Map, Operation, Sliding, Work
+    from poolcli.experiments.engine_operation import Map, Operation, SlidingWindows, Work
 
     Function = Callable[[Any], Any]
 
@@ -76,14 +76,14 @@ class TensorFlowEngine:
             return self._mean(operation, windows, fed)
         return self._largest(operation, windows, fed)
 
-    def _largest(self, operation: Operation, windows: Sliding, fed: Map) -> tuple[Function, Map]:
+    def _largest(self, operation: Operation, windows: SlidingWindows, fed: Map) -> tuple[Function, Map]:
         pool = self._pool(windows, "MAX", _own_padding(operation, windows))
         value = np.inf if operation.kind == "min" else -np.inf
         given = fed if _own_padding(operation, windows) == "SAME" else padded(fed, windows.reach, value=value)
         sign = -1.0 if operation.kind == "min" else 1.0
         return lambda x: sign * pool(sign * x), given
 
-    def _mean(self, operation: Operation, windows: Sliding, fed: Map) -> tuple[Function, Map]:
+    def _mean(self, operation: Operation, windows: SlidingWindows, fed: Map) -> tuple[Function, Map]:
         own = _own_padding(operation, windows)
         counted = operation.counted and any(side > 0 for sides in windows.pads for side in sides)
         if (own == "SAME" and not counted) or not windows.padded:
@@ -95,7 +95,7 @@ class TensorFlowEngine:
         msg = f"TensorFlow's average pooling has the paddings same and valid only (here {rows[0]},{rows[1]}/{cols[0]},{cols[1]})"
         raise NotExpressibleError(msg)
 
-    def _pool(self, windows: Sliding, kind: str, padding: str) -> Function:
+    def _pool(self, windows: SlidingWindows, kind: str, padding: str) -> Function:
         if windows.dilation == (1, 1):
             pool = self.tf.nn.max_pool2d if kind == "MAX" else self.tf.nn.avg_pool2d
             return lambda x: pool(x, windows.size, windows.stride, padding)
@@ -104,5 +104,5 @@ class TensorFlowEngine:
         return lambda x: self.tf.nn.pool(x, windows.size, kind, **options)[:, ::down, ::across]
 
 
-def _own_padding(operation: Operation, windows: Sliding) -> str:
+def _own_padding(operation: Operation, windows: SlidingWindows) -> str:
     return "SAME" if operation.padding == "same" and windows.dilation == (1, 1) else "VALID"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from poolcli.experiments.engine_operation import Map, Operation, Sliding, Work
+    from poolcli.experiments.engine_operation import Map, Operation, SlidingWindows, Work
 
     Function = Callable[[Any], Any]
 
@@ -79,7 +79,7 @@ class TorchEngine:
         msg = f"PyTorch has no adaptive {operation.kind} pooling"
         raise NotExpressibleError(msg)
 
-    def _largest(self, operation: Operation, windows: Sliding, fed: Map) -> Function:
+    def _largest(self, operation: Operation, windows: SlidingWindows, fed: Map) -> Function:
         ceil = _own_rule(windows, operation, fed)
         options: dict[str, Any] = {"stride": windows.stride, "dilation": windows.dilation}
         pad = self._pad(windows, "constant", -np.inf)
@@ -89,7 +89,7 @@ class TorchEngine:
         sign = -1 if operation.kind == "min" else 1
         return lambda x: sign * self.functional.max_pool2d(pad(sign * x), windows.size, **options)
 
-    def _mean(self, operation: Operation, windows: Sliding, fed: Map) -> Function:
+    def _mean(self, operation: Operation, windows: SlidingWindows, fed: Map) -> Function:
         if windows.dilation != (1, 1):
             msg = f"PyTorch's average pooling has no dilation (here {windows.dilation[0]}x{windows.dilation[1]})"
             raise NotExpressibleError(msg)
@@ -103,7 +103,7 @@ class TorchEngine:
         counts = self.torch.from_numpy(operation.counts) if operation.kind == "average" else 1.0
         return lambda x: self.functional.avg_pool2d(pad(x), windows.size, windows.stride, divisor_override=1) / counts
 
-    def _norm(self, operation: Operation, windows: Sliding, fed: Map) -> Function:
+    def _norm(self, operation: Operation, windows: SlidingWindows, fed: Map) -> Function:
         p = operation.parameters["p"]
         if np.isinf(p) or (p % 2 and fed.min() < 0):
             msg = f"PyTorch's Lp pooling takes powers of the values, not of their sizes: p {p:g} of negative values"
@@ -114,7 +114,7 @@ class TorchEngine:
             raise NotExpressibleError(msg)
         return lambda x: self.functional.lp_pool2d(x, float(p), windows.size, windows.stride)
 
-    def _pad(self, windows: Sliding, mode: str, value: float = 0.0) -> Function:
+    def _pad(self, windows: SlidingWindows, mode: str, value: float = 0.0) -> Function:
         if not windows.padded:
             return _unchanged
         (top, bottom), (left, right) = windows.reach
@@ -126,7 +126,7 @@ def _unchanged(x: Any) -> Any:
     return x
 
 
-def _own_rule(windows: Sliding, operation: Operation, fed: Map) -> bool | None:
+def _own_rule(windows: SlidingWindows, operation: Operation, fed: Map) -> bool | None:
     """The ceil_mode with which PyTorch's own padding makes these windows; None where it does not."""
     fits = windows.even and all(2 * sides[0] <= k for sides, k in zip(windows.pads, windows.size, strict=True))
     lengths = (fed.shape[1], fed.shape[2])

@@ -9,7 +9,7 @@ import numpy as np
 from poolcli.display import printable
 from poolcli.experiments.features import cosines, maps, planes_of, steps, vector
 from poolcli.figures import captions
-from poolcli.figures.feature_sheet import MOST_NAMED, FeatureSheet, Pooled, feature_map, reduced, side_for
+from poolcli.figures.feature_sheet import MOST_NAMED, FeatureSheet, PooledMaps, feature_map, reduced, side_for
 from poolcli.figures.feature_vectors import VectorSheet, scaled
 from poolcli.images.quantize import output_values
 from poolcli.pipeline.engine import units
@@ -52,12 +52,12 @@ def sheet_of(picture: Picture, how: Extraction) -> FeatureSheet:
     )
 
 
-def pooled(values: NDArray[np.float32], count: int, kinds: tuple[str, ...], cells: list[str]) -> tuple[Pooled, ...]:
+def pooled(values: NDArray[np.float32], count: int, kinds: tuple[str, ...], cells: list[str]) -> tuple[PooledMaps, ...]:
     """A vector as the strips of its kinds."""
     split = values.reshape(count, len(cells), len(kinds))
     names = [cell.removeprefix(".") for cell in cells]
     return tuple(
-        Pooled(f"{TITLE} ({kind})" if len(kinds) > 1 else TITLE, split[:, :, place].T, names)
+        PooledMaps(f"{TITLE} ({kind})" if len(kinds) > 1 else TITLE, split[:, :, place].T, names)
         for place, kind in enumerate(kinds)
     )
 

@@ -36,7 +36,7 @@ class Extractor(Protocol):
         ...
 
 
-class Outcome(NamedTuple):
+class FeatureOutcome(NamedTuple):
     """What became of a picture: its vector, or why it has none, and notes on it."""
 
     values: NDArray[np.float32] | None
@@ -45,7 +45,7 @@ class Outcome(NamedTuple):
     trace: str = ""
 
 
-class Work(NamedTuple):
+class FeatureWork(NamedTuple):
     """What is the same for all pictures."""
 
     extractor: Extractor
@@ -53,12 +53,12 @@ class Work(NamedTuple):
     traces: bool = False
 
 
-def measure(work: Work, path: str) -> Outcome:
-    """Read a picture and make it a vector; whatever is wrong with it is told, not raised."""
+def measure(work: FeatureWork, path: str) -> FeatureOutcome:
+    """Read a picture and make it a vector; errors are returned in the outcome and not raised."""
     cause: BaseException
     try:
         picture = read(path, **work.extractor.reading(work.max_pixels))
-        return Outcome(work.extractor.vector(picture), "", picture.notes)
+        return FeatureOutcome(work.extractor.vector(picture), "", picture.notes)
     except MemoryError as problem:
         error, cause = "not enough memory; use a smaller picture", problem
     except PoolcliError as problem:
@@ -67,4 +67,4 @@ def measure(work: Work, path: str) -> Outcome:
         error = f"{type(problem).__name__}: {problem}; this should not happen, -vv shows where"
         cause = problem
     trace = "".join(format_exception(cause)) if work.traces else ""
-    return Outcome(None, error, (), trace)
+    return FeatureOutcome(None, error, (), trace)

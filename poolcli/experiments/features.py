@@ -1,7 +1,7 @@
 """A picture as a vector: a bank of kernels, ReLU, a pooling where one is asked for, and global pooling.
 
-What a value says is how much of what a kernel looks for the picture holds; where, it says no longer. With a pyramid
-(spatial pyramid pooling: He et al., 2014, arXiv 1406.4729) it says so for each cell of 1x1, 2x2, 4x4 parts.
+A value says how much of its kernel's pattern the picture has, but not where. With a pyramid (spatial pyramid pooling:
+He et al., 2014, arXiv 1406.4729) there is one value for each of 1x1, 2x2, 4x4 parts of the picture.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from poolcli.images.read import Picture
     from poolcli.ops.banks import Bank
     from poolcli.ops.settings import Pair
-    from poolcli.pipeline.plan import Placed
+    from poolcli.pipeline.plan import PlacedStep
 
 GLOBAL_KINDS: dict[str, tuple[str, ...]] = {"average": ("average",), "max": ("max",), "both": ("average", "max")}
 """What ``--global-kind`` may be -> the kinds of pooling of the vector, in the order of its columns."""
@@ -45,8 +45,8 @@ WINDOW = ("size", "stride", "padding", "dilation", "ceil", "count_include_pad", 
 LARGEST_LEVEL = 64
 
 
-class Part(NamedTuple):
-    """One kernel's way through a recipe.
+class KernelRecipe(NamedTuple):
+    """A recipe with one kernel of the bank.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class Extraction:
     levels: tuple[int, ...] = ()
 
     @cached_property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[KernelRecipe, ...]:
         """One for each kernel."""
         if not self.kernels:
             filters = [step.kernel for step in self.recipe.stages if isinstance(step, Conv2D)]
@@ -100,10 +100,10 @@ class Extraction:
                 else INPUT
             )
             held = Kernel(_rows(filters[0]), "", "") if len(filters) == 1 else None
-            return (Part(name, held, self.recipe),)
+            return (KernelRecipe(name, held, self.recipe),)
         return tuple(self._part(name, kernel) for name, kernel in self.kernels)
 
-    def _part(self, name: str, kernel: Kernel) -> Part:
+    def _part(self, name: str, kernel: Kernel) -> KernelRecipe:
         steps = self.recipe.stages
         late = (
             self.recipe.blocks == 1
@@ -115,7 +115,7 @@ class Extraction:
             stages = tuple(replace(step, kernel=rows) if isinstance(step, Conv2D) else step for step in steps)
             return replace(self.recipe, stages=stages)
 
-        return Part(name, kernel, made(_rows(kernel.weights)), made(kernel.rows) if late else None)
+        return KernelRecipe(name, kernel, made(_rows(kernel.weights)), made(kernel.rows) if late else None)
 
     def columns(self, count: int = 1) -> list[str]:
         """The names of so many features, in order: as many as the pictures' channels give.
@@ -224,13 +224,13 @@ def _rows(weights: Any) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(float(weight) for weight in row) for row in weights_of(weights))
 
 
-class Way(NamedTuple):
-    """A part on maps of one size: the stages to the map, and those of each pooling of the map, in column order.
+class KernelPlan(NamedTuple):
+    """A `KernelRecipe` placed on pictures of one size: the stages to the map, and those of each pooling of it.
 
     The map's values are to be divided by `divisor`.
     """
 
-    placed: tuple[Placed, ...]
+    placed: tuple[PlacedStep, ...]
     stages: tuple[strips.Stage, ...]
     poolings: tuple[tuple[tuple[strips.Stage, ...], ...], ...]
     """For each level those of each kind."""
@@ -238,16 +238,16 @@ class Way(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def _way(
-    part: Part,
+def _kernel_plan(
+    part: KernelRecipe,
     kinds: tuple[str, ...],
     levels: tuple[int, ...],
     shape: Pair,
     channels: int,
     dtype: Any,
     unit: float,
-) -> Way:
-    """Kept, since many pictures are alike; `unit` is what the picture's own numbers are multiplied by."""
+) -> KernelPlan:
+    """The plan, cached: many pictures have one size. `unit` is what the picture's own numbers are multiplied by."""
     whole = part.whole if dtype.kind in "iu" else None  # floats could leave their range
     placed = plan(whole or part.recipe, shape, channels, dtype) if part.recipe.stages else ()
     values = placed[-1].values if placed else input_values(part.recipe, dtype)
@@ -260,7 +260,7 @@ def _way(
     poolings = tuple(tuple(stages(kind, level) for kind in kinds) for level in levels or (1,))
     divisor = part.kernel.divisor if whole and part.kernel else 1
     placed = plan_for(placed, unit, 0)
-    return Way(placed, tuple(stage for one in placed for stage in one.stages), poolings, divisor)
+    return KernelPlan(placed, tuple(stage for one in placed for stage in one.stages), poolings, divisor)
 
 
 def planes_of(picture: Picture) -> NDArray[Any]:
@@ -288,7 +288,9 @@ def vector(picture: Picture, how: Extraction) -> NDArray[np.float32]:
     _, scale = units(picture, how.recipe)
     made = []
     for part in how.parts:
-        way = _way(part, how.kinds, how.levels, (planes.shape[1], planes.shape[2]), len(planes), planes.dtype, scale)
+        way = _kernel_plan(
+            part, how.kinds, how.levels, (planes.shape[1], planes.shape[2]), len(planes), planes.dtype, scale
+        )
         pooled = _pooled(planes, way) * (scale / way.divisor)
         made.append(pooled.reshape(-1))
     with np.errstate(over="ignore"):
@@ -314,7 +316,7 @@ def maps(picture: Picture, how: Extraction) -> Iterator[NamedMap]:
     planes = planes_of(picture)
     _, scale = units(picture, how.recipe)
     for part in how.parts:
-        way = _way(part, (), (), (planes.shape[1], planes.shape[2]), len(planes), planes.dtype, scale)
+        way = _kernel_plan(part, (), (), (planes.shape[1], planes.shape[2]), len(planes), planes.dtype, scale)
         made = _map_of(planes, way)
         weights = None if part.kernel is None else part.kernel.weights
         for channel, raw in enumerate(made):
@@ -328,7 +330,7 @@ def steps(picture: Picture, how: Extraction) -> tuple[StageResult, ...]:
     """The steps to the maps, with the sizes that they have for a picture of this size, without numbers."""
     planes = planes_of(picture)
     _, scale = units(picture, how.recipe)
-    way = _way(how.parts[0], (), (), (planes.shape[1], planes.shape[2]), len(planes), planes.dtype, scale)
+    way = _kernel_plan(how.parts[0], (), (), (planes.shape[1], planes.shape[2]), len(planes), planes.dtype, scale)
     return tuple(
         StageResult(
             one.step.op, one.step.title, one.label, one.parameters, one.shape, one.receptive_field, one.total_stride
@@ -337,7 +339,7 @@ def steps(picture: Picture, how: Extraction) -> tuple[StageResult, ...]:
     )
 
 
-def _map_of(planes: NDArray[Any], way: Way) -> NDArray[Any]:
+def _map_of(planes: NDArray[Any], way: KernelPlan) -> NDArray[Any]:
     if not way.stages:
         return planes
     made = np.empty((len(planes), *way.stages[-1].shape), way.stages[-1].values.dtype)
@@ -345,7 +347,7 @@ def _map_of(planes: NDArray[Any], way: Way) -> NDArray[Any]:
     return made
 
 
-def _pooled(planes: NDArray[Any], way: Way) -> NDArray[np.float64]:
+def _pooled(planes: NDArray[Any], way: KernelPlan) -> NDArray[np.float64]:
     """What the poolings make of a map, shape (planes, cells of all levels, kinds)."""
     only = way.poolings[0][0] if len(way.poolings) == len(way.poolings[0]) == 1 else None
     if only is not None:  # no map is held: rows go from stage to stage

@@ -22,7 +22,7 @@ from poolcli.pipeline.steps import Conv2D, Pool, Pool2D
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from poolcli.experiments.drawn_maps import Drawn
+    from poolcli.experiments.drawn_maps import DrawnMaps
     from poolcli.images.read import Picture
     from poolcli.pipeline.recipe import Recipe
 
@@ -65,7 +65,7 @@ class Invariance(NamedTuple):
     control : str
         What the other picture is, in words.
     levels : list of Level
-    drawn : Drawn or None
+    drawn : DrawnMaps or None
     """
 
     recipes: Sequence[Recipe]
@@ -75,7 +75,7 @@ class Invariance(NamedTuple):
     view: tuple[int, int]
     control: str
     levels: list[Level]
-    drawn: Drawn | None = None
+    drawn: DrawnMaps | None = None
 
 
 def leveled_recipes(
@@ -156,8 +156,7 @@ def measure(
     ----------
     picture : Picture
     control : Picture or None
-        Another picture of the same size; None takes the map at level 0 with its halves exchanged along the longer side:
-        what is there at a place then comes from half a picture away.
+        Another picture of the same size; None takes the map at level 0 with its halves exchanged along the longer side.
     recipes : sequence of Recipe
         As `leveled_recipes` makes them.
     max_shift : int
@@ -168,7 +167,7 @@ def measure(
     panel : int
         Largest side of the maps kept for a figure; 0 keeps none.
     done : callable
-        Told how many shifts have just been pooled, by each kind.
+        Called with the number of shifts that have just been pooled, by each kind.
 
     Raises
     ------
@@ -188,7 +187,7 @@ def measure(
         check_alike(control, picture)
         about = control.source
         other = Views(control, planes_of(control), max_shift, fill)
-    found: dict[str, list[_Found]] = {}
+    found: dict[str, list[_LevelResult]] = {}
     for recipe in recipes:
         level_0 = next(iter(found.values()))[:1] if found else []  # the same for all kinds
         found[_pooling(recipe).kind] = level_0 + _compared(views, other, recipe, threads, len(level_0), done)
@@ -205,7 +204,7 @@ def measure(
     return Invariance(recipes, max_shift, len(views.moves), fill, view, about, levels, drawn)
 
 
-class _Found(NamedTuple):
+class _LevelResult(NamedTuple):
     """What one kind kept at one level."""
 
     similarity: Similarity
@@ -214,7 +213,7 @@ class _Found(NamedTuple):
 
 def _compared(
     views: Views, other: Views, recipe: Recipe, threads: int | None, start: int, done: Callable[[int], object]
-) -> list[_Found]:
+) -> list[_LevelResult]:
     """The maps of all shifts at every level from `start` on, compared with those of the picture that is not shifted."""
     first = views.maps(views.still[None], recipe, threads, start)
     controls = other.maps(other.still[None], recipe, threads, start)
@@ -225,7 +224,9 @@ def _compared(
             one.add(maps.reshape(len(moves), -1), moved)
         done(len(moves))
     units = _units(views.picture, recipe)
-    return [_Found(one.result(units), (maps.shape[-2], maps.shape[-1])) for one, maps in zip(seen, first, strict=True)]
+    return [
+        _LevelResult(one.result(units), (maps.shape[-2], maps.shape[-1])) for one, maps in zip(seen, first, strict=True)
+    ]
 
 
 def check_alike(control: Picture, picture: Picture) -> None:

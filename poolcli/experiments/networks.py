@@ -240,7 +240,7 @@ def network(
         raise OptionError(msg)
     given = recipe or Recipe(stages=())
     reads = replace(given, stages=(), channels="each" if source.channels == 3 else "gray", resize=size)
-    _session(path, one.output)  # so that a network that does not run is told once
+    _session(path, one.output)  # so that a network that does not run is reported once
     return NetworkExtraction(path, one, source, size, way, reads, kinds, levels)
 
 
@@ -269,7 +269,7 @@ def _size(source: ImageInput, resize: tuple[int, int] | None) -> tuple[int, int]
     usual = resize or USUAL_SIZE
     size = height or usual[0], width or usual[1]
     if resize is not None and size != resize:
-        told = "x".join("any" if n is None else str(n) for n in source.size)
-        msg = f"it takes pictures of {told}, not {resize[0]}x{resize[1]}; leave --resize out"
+        accepted = "x".join("any" if n is None else str(n) for n in source.size)
+        msg = f"it takes pictures of {accepted}, not {resize[0]}x{resize[1]}; leave --resize out"
         raise ImageError(msg)
     return size

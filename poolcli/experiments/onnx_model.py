@@ -203,25 +203,25 @@ def image_input(model: ModelProto, order: str | None = None) -> ImageInput:
     """
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [one for one in model.graph.input if one.name not in weights]
-    told = ", ".join(f"{printable(one.name)} {_told(_dims(one))}" for one in inputs[:_MOST_LISTED]) or "none"
+    described = ", ".join(f"{printable(one.name)} {_dims_text(_dims(one))}" for one in inputs[:_MOST_LISTED]) or "none"
     if len(inputs) != 1:
-        raise ImageError(f"{len(inputs)} inputs ({told}): a network with one input, a picture, is needed")
+        raise ImageError(f"{len(inputs)} inputs ({described}): a network with one input, a picture, is needed")
     (one,) = inputs
     dims, kind = _dims(one), one.type.tensor_type.elem_type
     if len(dims) != 4:
         raise ImageError(
-            f"input {told}: a network that takes a picture, of shape (N, C, H, W) or (N, H, W, C), is needed"
+            f"input {described}: a network that takes a picture, of shape (N, C, H, W) or (N, H, W, C), is needed"
         )
     if kind not in _INPUTS:
-        raise ImageError(f"input {told} is neither float nor uint8: export the network with float input")
+        raise ImageError(f"input {described} is neither float nor uint8: export the network with float input")
     if dims[0] not in (None, 1):
         raise ImageError(
-            f"input {told} takes {dims[0]} pictures at once: export the network for one, or for any number"
+            f"input {described} takes {dims[0]} pictures at once: export the network for one, or for any number"
         )
     last = order == "nhwc" if order else dims[1] not in (1, 3) and dims[3] in (1, 3)
     channels = dims[3] if last else dims[1]
     if channels not in (1, 3, None):
-        raise ImageError(f"input {told} has {channels} channels: 1 or 3 are needed; --order tells where they are")
+        raise ImageError(f"input {described} has {channels} channels: 1 or 3 are needed; --order tells where they are")
     size = (dims[1], dims[2]) if last else (dims[2], dims[3])
     return ImageInput(one.name, last, channels or 3, size, np.dtype(_INPUTS[kind]).name)
 
@@ -231,7 +231,7 @@ def _dims(value: Any) -> tuple[int | None, ...]:
     return tuple(dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None for dim in shape.dim)
 
 
-def _told(dims: tuple[int | None, ...]) -> str:
+def _dims_text(dims: tuple[int | None, ...]) -> str:
     return "x".join("?" if n is None else str(n) for n in dims) or "without shape"
 
 
@@ -356,7 +356,7 @@ def chosen_layer(found: list[Layer], name: str | None) -> Layer:
     for one in found:
         if name in (one.name, one.output):
             if len(one.shape) not in (0, 2, 4):
-                raise OptionError(f"layer {name!r} gives {_told(one.shape)}: choose one that gives maps, NxCxHxW")
+                raise OptionError(f"layer {name!r} gives {_dims_text(one.shape)}: choose one that gives maps, NxCxHxW")
             return one
     hint = suggestion(name, [one.name for one in found]) if len(found) <= _MOST_LISTED else ""
     if "did you mean" not in hint:

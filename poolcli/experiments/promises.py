@@ -1,4 +1,4 @@
-"""What poolcli promises of a step beside an engine: equal bits, ulps, or a bound on the difference."""
+"""How far poolcli's result of a step may be from an engine's: equal bits, some ulps, or a bound on the difference."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from poolcli.experiments.engine_operation import Map, Operation
     from poolcli.ops.windows import AdaptiveAxis
-    from poolcli.pipeline.plan import Placed
+    from poolcli.pipeline.plan import PlacedStep
 
 WHOLE = float(1 << 24)
 """Whole numbers below are float32, and so are their sums: in whatever order they are added."""
@@ -53,14 +53,14 @@ class Promise(NamedTuple):
     exact: bool = True
 
 
-def promise_of(engine: str, one: Placed, operation: Operation, fed: Map, ours: Map) -> Promise:
+def promise_of(engine: str, one: PlacedStep, operation: Operation, fed: Map, ours: Map) -> Promise:
     """What is promised of a step.
 
     Parameters
     ----------
     engine : str
         A name of `ENGINES`.
-    one : Placed
+    one : PlacedStep
     operation : Operation
     fed : ndarray of shape (planes, H, W)
         The map before.
@@ -81,7 +81,7 @@ def promise_of(engine: str, one: Placed, operation: Operation, fed: Map, ours: M
     return _small_promise(engine, one, operation, fed, ours, whole=whole)
 
 
-def _small_promise(engine: str, one: Placed, operation: Operation, fed: Map, ours: Map, *, whole: bool) -> Promise:
+def _small_promise(engine: str, one: PlacedStep, operation: Operation, fed: Map, ours: Map, *, whole: bool) -> Promise:
     """Of averages, sums and norms of few cells, which engines add up in the same order or nearly so."""
     if operation.kind == "lp":
         return Promise(f"within {NORM_ERROR:g} of the norm", bound=np.abs(ours) * np.float32(NORM_ERROR))

@@ -32,7 +32,7 @@ class Similarity(NamedTuple):
         Cosine between the map of the picture and that of another picture; None where one of them is empty.
     score : float or None
         (cosine - control) / (1 - control): 1 where shifts change nothing, 0 where the shifted copies are no more alike
-        than another picture. None where the control is as similar as they are: nothing is left to tell apart.
+        than another picture. None where the control is as similar as they are.
     largest_change : float
         The largest difference between any two shifts in any cell, in the units of the recipe.
     empty : bool
@@ -99,7 +99,7 @@ class MapsSeen:
 def score(cosine: float | None, control: float | None) -> float | None:
     """How much more alike shifted copies are than another picture: (c - c0) / (1 - c0).
 
-    None where they are not, so that nothing is left to tell apart, and where a map is empty.
+    None where they are not, and where a map is empty.
 
     Examples
     --------

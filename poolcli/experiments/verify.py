@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from poolcli.images.read import Picture
     from poolcli.ops.settings import Pair
     from poolcli.ops.windows import Axis
-    from poolcli.pipeline.plan import Placed
+    from poolcli.pipeline.plan import PlacedStep
     from poolcli.pipeline.recipe import Recipe
 
 ROUNDS = 3
@@ -109,7 +109,7 @@ class EngineComparison:
 class StepMaps(NamedTuple):
     """A step with the map it is fed and the one that poolcli makes, both float32 of shape (planes, rows, columns)."""
 
-    one: Placed
+    one: PlacedStep
     operation: Operation
     fed: Map
     ours: Map

@@ -79,7 +79,7 @@ class Views:
         return replace(result, recipe=recipe)
 
     def exchanged(self, recipe: Recipe, axis: int, threads: int | None) -> Views:
-        """The map at level 0 with its halves exchanged: half a map away nothing is in its place, and it has no mirror."""
+        """The map at level 0 with its halves exchanged along an axis: every cell comes from half a map away."""
         level_0 = self.maps(self.still[None], recipe, threads)[0][0]
         halves = np.roll(level_0, level_0.shape[axis] // 2, axis)
         return Views(self.picture._replace(bits=self.picture.depth), halves, 0, None, filtered=True)

@@ -77,7 +77,7 @@ def explain(x: Any, recipe: Recipe | None = None, window: Pair | None = None) ->
 
     Returns
     -------
-    Explained
+    ExplainResult
         Shows itself as a page in a notebook, and as text when printed.
 
     Raises

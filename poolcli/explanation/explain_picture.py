@@ -15,7 +15,7 @@ from poolcli.ops import strips
 from poolcli.ops.borders import BorderedStage
 from poolcli.ops.kernels import weights_of
 from poolcli.ops.pool_stage import BinomialStage, PoolStage
-from poolcli.ops.strips import Windowed
+from poolcli.ops.strips import WindowedStage
 from poolcli.ops.windows import Axis
 from poolcli.pipeline.engine import execute
 from poolcli.pipeline.plan import plan
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from poolcli.ops.settings import Pair
     from poolcli.ops.strips import Stage
     from poolcli.ops.windows import Window
-    from poolcli.pipeline.plan import Placed
+    from poolcli.pipeline.plan import PlacedStep
     from poolcli.pipeline.recipe import Recipe
 
 BINOMIAL = np.outer((1, 2, 1), (1, 2, 1)) / 16
@@ -88,7 +88,7 @@ def explain_picture(
             stages += _antialiased(one, raw_before, raw_after, result.scale)
         else:
             stages.append(_stage(one, before, after, raw_after))
-    return Explanation(picture.source, crop, full or (height, width), maps[0], result, tuple(_told_apart(stages)))
+    return Explanation(picture.source, crop, full or (height, width), maps[0], result, tuple(_numbered(stages)))
 
 
 def channel_names(count: int, leading: tuple[int, ...] | None = None) -> list[str]:
@@ -104,7 +104,7 @@ def channel_names(count: int, leading: tuple[int, ...] | None = None) -> list[st
     return ["red", "green", "blue"] if count == 3 else [f"channel {number}" for number in range(1, count + 1)]
 
 
-def _told_apart(stages: list[ExplainedStage]) -> Iterator[ExplainedStage]:
+def _numbered(stages: list[ExplainedStage]) -> Iterator[ExplainedStage]:
     """The stages, with a number added to headings that occur more than once."""
     headings = [stage.heading for stage in stages]
     for i, stage in enumerate(stages):
@@ -112,7 +112,9 @@ def _told_apart(stages: list[ExplainedStage]) -> Iterator[ExplainedStage]:
         yield replace(stage, number=headings[: i + 1].count(stage.heading)) if alike else stage
 
 
-def _stage(one: Placed, before: NDArray[np.float32], after: NDArray[np.float32], raw: NDArray[Any]) -> ExplainedStage:
+def _stage(
+    one: PlacedStep, before: NDArray[np.float32], after: NDArray[np.float32], raw: NDArray[Any]
+) -> ExplainedStage:
     step, stage = one.step, one.stages[0]
     named = step.op, step.title, one.label
     if not isinstance(step, Conv2D | Pool):
@@ -120,7 +122,7 @@ def _stage(one: Placed, before: NDArray[np.float32], after: NDArray[np.float32],
         return ExplainedStage(
             *named, step.op, before, after, raw, rows, cols, (1, 1), (1, 1), (1, 1), ((0, 0), (0, 0)), "valid"
         )
-    assert isinstance(stage, Windowed | BorderedStage)
+    assert isinstance(stage, WindowedStage | BorderedStage)
     window = stage.window
     padding = getattr(step, "padding", "valid")
     mode = getattr(step, "padding_mode", "zeros")
@@ -155,13 +157,13 @@ def _reads(window: Window, padding: Any, mode: str, *, ceil: bool) -> tuple[Axis
 
 
 def _antialiased(
-    one: Placed, before: NDArray[Any], after: NDArray[Any], scale: float
+    one: PlacedStep, before: NDArray[Any], after: NDArray[Any], scale: float
 ) -> tuple[ExplainedStage, ExplainedStage]:
     """Antialiased pooling as two stages: the maximum at stride 1, then the binomial kernel at the stride."""
     step, blur = one.step, one.stages[-1]
     assert isinstance(step, Pool2D | AdaptivePool2D | GlobalPool2D)
     assert isinstance(blur, BinomialStage)
-    assert isinstance(one.stages[0], Windowed)
+    assert isinstance(one.stages[0], WindowedStage)
     window = one.stages[0].window
     middle = _run_alone(before, one.stages[0])
     maximum = ExplainedStage(

@@ -1,4 +1,4 @@
-"""An explanation as an animated GIF in which the window frames over the input."""
+"""An explanation as an animated GIF in which the window slides over the input."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def sliding_window_gif(explanation: Explanation, every: int | None) -> tuple[byt
     frames = []
     for cell in cells:
         maps, lines = traced_maps(explanation, divmod(cell, last.shape[1]), unmarked)
-        frames.append(sliding_window.Frame(maps, lines, last.windows if cell == cells[-1] else cell + 1))
+        frames.append(sliding_window.AnimationFrame(maps, lines, last.windows if cell == cells[-1] else cell + 1))
     without_lines = grid_layout.layout(frames[0].maps, 0, map_side=360)
     placed = grid_layout.layout(
         frames[0].maps, max(len(grid_layout.wrap_lines(one.lines, without_lines)) for one in frames), map_side=360

@@ -25,7 +25,7 @@ import numpy as np
 
 from poolcli.figures import FORMATS, raster
 from poolcli.figures import text as lettering
-from poolcli.figures.items import Arrow, Hatch, Line, Picture, Rectangle, Text
+from poolcli.figures.items import Arrow, Hatch, Line, PixelBlock, Rectangle, Text
 from poolcli.figures.layout import Box
 from poolcli.figures.palettes import INK, PAPER, text_color_on
 from poolcli.images.png import encode_png
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from poolcli.figures.items import Anchor, Item
+    from poolcli.figures.items import Anchor, CanvasItem
     from poolcli.figures.palettes import Color
 
 
@@ -50,7 +50,7 @@ class Canvas:
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
-        self.items: list[Item] = []
+        self.items: list[CanvasItem] = []
 
     def picture(self, x: int, y: int, rgb: NDArray[np.uint8], times: int = 1) -> None:
         """Add an array of shape (h, w, 3), or (h, w) for gray, uint8; each pixel becomes `times` x `times` pixels."""
@@ -59,7 +59,7 @@ class Canvas:
         height, width = rgb.shape[:2]
         if times > 1:
             rgb = rgb.repeat(times, axis=1).repeat(times, axis=0)
-        self.items.append(Picture(Box(x, y, width * times, height * times), rgb))
+        self.items.append(PixelBlock(Box(x, y, width * times, height * times), rgb))
 
     def rectangle(self, box: Box, color: Color) -> None:
         """Add a filled rectangle."""

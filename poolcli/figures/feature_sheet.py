@@ -59,7 +59,7 @@ class FeatureMap:
 
 
 @dataclass(frozen=True, eq=False)
-class Pooled:
+class PooledMaps:
     """What one kind of global pooling makes of the maps.
 
     Attributes
@@ -85,7 +85,7 @@ class FeatureSheet:
     source : str
         Name of the picture.
     maps : sequence of FeatureMap
-    pooled : sequence of Pooled
+    pooled : sequence of PooledMaps
     picture : ndarray of shape (h, w) or (h, w, 3), uint8, or None
         The input, where the maps are not the picture itself.
     done : str
@@ -98,7 +98,7 @@ class FeatureSheet:
 
     source: str
     maps: Sequence[FeatureMap]
-    pooled: Sequence[Pooled]
+    pooled: Sequence[PooledMaps]
     picture: NDArray[np.uint8] | None
     done: str
     one_scale: bool
@@ -170,7 +170,7 @@ def scale_of(sheet: FeatureSheet, one: FeatureMap) -> Scale:
     return Scale("RdBu_r", -limit, limit) if low < 0 else Scale("magma", 0.0, limit)
 
 
-def strip_scale(sheet: FeatureSheet, one: Pooled) -> Scale:
+def strip_scale(sheet: FeatureSheet, one: PooledMaps) -> Scale:
     """The colours of a strip: from 0 to its largest value."""
     finite = one.values[np.isfinite(one.values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)

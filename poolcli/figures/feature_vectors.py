@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ROW, CELL, SQUARE = 84, 76, 84
 """Largest height of a picture's row, width of a feature, and side of a cosine's cell."""
 WIDE, HIGH = 1500, 1400
-"""What the vectors of many features, and of many pictures, take at most."""
+"""Largest width of the vectors of many features, and largest height of those of many pictures."""
 THUMBNAIL = 112
 MOST_THUMBNAILS, LEAST_NAMED = 16, 18
 """Pictures up to which each has a thumbnail; height of a row from which it has a name."""
@@ -187,7 +187,7 @@ def _cosines(canvas: Canvas, box: Box, found: NDArray[np.float32], fewer: int) -
 
 
 def _floor(value: float) -> float:
-    """A round number a little below."""
+    """The next lower multiple of 0.05; 0.95 for 1."""
     return float(np.floor(value * 20 - 1e-6) / 20) if value < 1 else 0.95
 
 

@@ -20,7 +20,7 @@ HATCH_STEP = 6
 
 
 @dataclass(frozen=True)
-class Picture:
+class PixelBlock:
     """An array of pixels, drawn unchanged."""
 
     box: Box
@@ -91,4 +91,4 @@ class Text:
         return self.x - (wide // 2 if self.anchor == "middle" else wide)
 
 
-Item = Picture | Rectangle | Arrow | Line | Hatch | Text
+CanvasItem = PixelBlock | Rectangle | Arrow | Line | Hatch | Text

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from poolcli.pipeline.kinds import Compared, KindResult
+    from poolcli.pipeline.kinds import KindComparison, KindResult
     from poolcli.pipeline.result import StageResult
 
 MAX_PER_ROW = 6
@@ -86,12 +86,12 @@ class KindColumns:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # of values beyond float32
-def render(compared: Compared, fmt: str = "png") -> bytes:
+def render(compared: KindComparison, fmt: str = "png") -> bytes:
     """Draw several kinds of pooling side by side.
 
     Parameters
     ----------
-    compared : Compared
+    compared : KindComparison
         With displays.
     fmt : {"png", "svg", "pdf"}
 
@@ -118,7 +118,7 @@ def render(compared: Compared, fmt: str = "png") -> bytes:
     return draw(made, lettering.drawable(done), lettering.drawable(notes)).encode(fmt, name, "\n".join(said))
 
 
-def build_columns(compared: Compared) -> KindColumns:
+def build_columns(compared: KindComparison) -> KindColumns:
     """Choose the colours, sizes and texts of all columns."""
     stages = [compared.source, *(kind.stage for kind in compared.kinds)]
     first = compared.kinds[0]
@@ -172,7 +172,7 @@ def _shown(stage: StageResult, factor: int) -> NDArray[np.float32]:
     return block_mean(display.values, stage.shape, display.factor, factor, display.rule)
 
 
-def _remarks(compared: Compared, made: KindColumns) -> list[str]:
+def _remarks(compared: KindComparison, made: KindColumns) -> list[str]:
     said = []
     if made.difference_scale is not None:
         said.append("below: each kind minus the first, red where it is larger")
@@ -189,7 +189,7 @@ def draw(made: KindColumns, done: str, notes: str) -> Canvas:
 
     Parameters
     ----------
-    made : Columns
+    made : KindColumns
     done, notes : str
         The caption's two sentences, which have passed `text.drawable`.
     """

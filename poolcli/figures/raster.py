@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from poolcli.figures import text as lettering
-from poolcli.figures.items import HATCH_STEP, Arrow, Hatch, Line, Picture, Rectangle, Text
+from poolcli.figures.items import HATCH_STEP, Arrow, Hatch, Line, PixelBlock, Rectangle, Text
 from poolcli.figures.layout import Box
 from poolcli.figures.palettes import INK, PAPER
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from poolcli.figures.items import Item
+    from poolcli.figures.items import CanvasItem
     from poolcli.figures.palettes import Color
 
 
-def paint(items: Iterable[Item], canvas: NDArray[np.uint8]) -> None:
+def paint(items: Iterable[CanvasItem], canvas: NDArray[np.uint8]) -> None:
     """Draw items, in their order, onto an array of shape (height, width, 3), uint8, in place.
 
     Parts of an item that lie outside the array are left out.
     """
     for item in items:
         match item:
-            case Picture(box, rgb):
+            case PixelBlock(box, rgb):
                 part = _part(canvas, box)
                 part[:] = rgb[: part.shape[0], : part.shape[1]]
             case Rectangle(box, color):

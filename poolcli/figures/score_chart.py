@@ -37,7 +37,7 @@ class Series(NamedTuple):
 
 
 def draw_mark(canvas: Canvas, x: int, y: int, number: int) -> None:
-    """The mark of the series with this number: a disc, a square, a ring or a frame, told apart without colours too."""
+    """The mark of the series with this number: a disc, a square, a ring or a frame, so that series differ without colours too."""
     color = COLORS[number % len(COLORS)]
     for size, ink in ((MARK, color), *(((HOLE, PAPER),) if number // 2 % 2 else ())):
         if number % 2:

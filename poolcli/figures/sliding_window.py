@@ -28,7 +28,7 @@ UNCHANGED = 255
 """Index in the palette that keeps the pixel of the frame before; it is the transparent colour."""
 
 
-class Frame(NamedTuple):
+class AnimationFrame(NamedTuple):
     """One frame of the animation.
 
     Attributes
@@ -85,12 +85,12 @@ def _packed(rgb: NDArray[np.uint8]) -> NDArray[np.int32]:
     return wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
 
 
-def draw_frames(frames: Iterable[Frame], placed: Layout) -> Iterator[tuple[NDArray[np.uint8], list[Box]]]:
+def draw_frames(frames: Iterable[AnimationFrame], placed: Layout) -> Iterator[tuple[NDArray[np.uint8], list[Box]]]:
     """Draw frames one after the other into one array, changing only the parts that differ.
 
     Parameters
     ----------
-    frames : iterable of Frame
+    frames : iterable of AnimationFrame
         Their maps differ in outlines and winners only.
     placed : Layout
 
@@ -140,12 +140,12 @@ def _part(sheet: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
     return sheet[box.y : box.y + box.height, box.x : box.x + box.width]
 
 
-def encode_gif(frames: Sequence[Frame], placed: Layout, palette: GifPalette) -> bytes:
+def encode_gif(frames: Sequence[AnimationFrame], placed: Layout, palette: GifPalette) -> bytes:
     """Encode frames as a GIF that repeats without end.
 
     Parameters
     ----------
-    frames : sequence of Frame
+    frames : sequence of AnimationFrame
         Each differs from the one before; Pillow would merge equal neighbours into one.
     placed : Layout
     palette : GifPalette
@@ -163,7 +163,7 @@ def encode_gif(frames: Sequence[Frame], placed: Layout, palette: GifPalette) -> 
     return data.getvalue()
 
 
-def _images(frames: Sequence[Frame], placed: Layout, palette: GifPalette) -> Iterator[Image.Image]:
+def _images(frames: Sequence[AnimationFrame], placed: Layout, palette: GifPalette) -> Iterator[Image.Image]:
     """The first frame whole, then the changed pixels of each, as images of palette indices."""
     colors = palette.colors.tobytes().ljust(768, b"\0")
     held: NDArray[np.uint8] | None = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from poolcli.errors import PoolcliError
-from poolcli.figures.items import HATCH_STEP, Arrow, Hatch, Line, Picture, Rectangle, Text
+from poolcli.figures.items import HATCH_STEP, Arrow, Hatch, Line, PixelBlock, Rectangle, Text
 from poolcli.figures.palettes import INK, PAPER
 from poolcli.figures.text import FILES
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from matplotlib.backend_bases import RendererBase
     from numpy.typing import NDArray
 
-    from poolcli.figures.items import Item
+    from poolcli.figures.items import CanvasItem
     from poolcli.figures.layout import Box
     from poolcli.figures.palettes import Color
 
 _ANCHORS: dict[str, Literal["left", "center", "right"]] = {"left": "left", "middle": "center", "right": "right"}
 
 
-def encode(items: Iterable[Item], width: int, height: int, fmt: str, metadata: Mapping[str, str | None]) -> bytes:
+def encode(items: Iterable[CanvasItem], width: int, height: int, fmt: str, metadata: Mapping[str, str | None]) -> bytes:
     """Draw items as SVG or PDF; one pixel becomes one point.
 
     Parameters
     ----------
-    items : iterable of Item
+    items : iterable of CanvasItem
         Those of a canvas, in their order.
     width, height : int
         Of the canvas, in pixels.
@@ -103,7 +103,7 @@ def _import_matplotlib() -> None:
             matplotlib.rcParams["backend"] = backend
 
 
-def _artist(item: Item, height: int) -> Artist:
+def _artist(item: CanvasItem, height: int) -> Artist:
     import matplotlib
     from matplotlib import patches
     from matplotlib.font_manager import FontProperties
@@ -113,7 +113,7 @@ def _artist(item: Item, height: int) -> Artist:
     down = Affine2D().scale(1, -1).translate(0, height)  # y of the canvas points down, that of Matplotlib up
     artist: Artist
     match item:
-        case Picture(box, rgb):
+        case PixelBlock(box, rgb):
             return _picture_artist(rgb, box.x, height - box.y - box.height)
         case Rectangle(box, color):
             artist = patches.Rectangle(

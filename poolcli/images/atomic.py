@@ -190,7 +190,7 @@ def _write(descriptor: int, data: Data, *, sync: bool, mode: int | None = None) 
 
 @contextmanager
 def _passing(numbers: Collection[int]) -> Iterator[None]:
-    """Go on where a file system does not know a call (FUSE, CIFS, DrvFs): the file is written all the same."""
+    """Ignore errors of a call that a file system does not know (FUSE, CIFS, DrvFs): the file is written all the same."""
     try:
         yield
     except OSError as error:
@@ -214,8 +214,8 @@ def sweep(folders: Iterable[str], of: str = "", *, locked: bool = False) -> int:
     """Remove what killed runs have left half-written in these folders; returns how many files that were.
 
     Only of the file `of`, when that is given: in a folder that is not the batch's own, others may be writing. What is
-    being written just now is locked, and stays, unless `locked` says that whoever holds it has been killed: a lock
-    ends a moment later than its process is told to.
+    being written just now is locked, and stays, unless `locked` says that its process has been killed: the system
+    releases the lock a moment later.
     """
     swept = 0
     for folder in folders:

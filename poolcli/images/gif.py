@@ -25,8 +25,8 @@ _CONTROL = b"\xf9"
 _CLEAR, _RESTORE = 2, 3
 
 
-class _Frame(NamedTuple):
-    """A frame as a GIF of its own, where it lies on the canvas, and what becomes of its area after it was shown."""
+class _GifFrame(NamedTuple):
+    """A frame as a GIF of its own, its place on the canvas, and what its area becomes after it was shown."""
 
     data: bytes
     left: int
@@ -35,7 +35,7 @@ class _Frame(NamedTuple):
 
 
 def whole_frame(stream: BinaryIO, page: int, size: tuple[int, int], max_pixels: int) -> Image.Image:
-    """What an animation shows at a frame: the frame, and what the frames before left of themselves.
+    """What an animation shows at a frame: the frame, and what earlier frames left on the canvas.
 
     An area that no frame covers, or that a frame cleared behind it, is transparent. The GIF89a specification would fill
     cleared areas with the background colour, but no browser does.
@@ -83,7 +83,7 @@ def _draw(image: Image.Image, area: NDArray[np.uint8]) -> None:
         area[rows][shown] = cells[shown]
 
 
-def _frames(stream: BinaryIO) -> Iterator[_Frame]:
+def _frames(stream: BinaryIO) -> Iterator[_GifFrame]:
     """The frames of a GIF."""
     stream.seek(0)
     head = _exactly(stream, 13)
@@ -101,7 +101,7 @@ def _frames(stream: BinaryIO) -> Iterator[_Frame]:
             pixels = _exactly(stream, 1) + _blocks(stream)
             alone = head[:6] + struct.pack("<HH", width, height) + head[10:] + colors + key
             alone += _IMAGE + struct.pack("<HHHHB", 0, 0, width, height, flags) + own + pixels + _END
-            yield _Frame(alone, left, top, disposal)
+            yield _GifFrame(alone, left, top, disposal)
             disposal, key = 0, b""
         else:
             raise ImageError("damaged GIF file: a block of an unknown kind; save it again, for example as PNG")

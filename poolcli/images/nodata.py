@@ -155,7 +155,7 @@ def with_missing(values: NDArray[Any], mask: Mask) -> NDArray[Any]:
 
 
 def missing_note(values: NDArray[Any]) -> str | None:
-    """What is said of a picture with missing cells."""
+    """The note about missing cells; None if there are none."""
     count = int(np.count_nonzero(np.isnan(values))) if values.dtype.kind == "f" else 0
     verb = "is" if count == 1 else "are"
     return f"{count:,} of {values.size:,} cells {verb} missing and left out" if count else None

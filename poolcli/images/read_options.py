@@ -84,7 +84,7 @@ class ReadOptions(NamedTuple):
         return values if missing is None else with_missing(values, missing)
 
     def notes(self, values: NDArray[Any]) -> tuple[str, ...]:
-        """What is said of missing cells, if there are any."""
+        """The note about missing cells, if there are any."""
         note = missing_note(values) if self.nan == "ignore" or self.nodata is not None else None
         return (note,) if note else ()
 

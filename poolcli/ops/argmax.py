@@ -32,7 +32,7 @@ def argmax(view: WindowView, better: np.ufunc, neutral: Any, position: NDArray[n
     better : ufunc
         `numpy.greater` or `numpy.less`.
     neutral : scalar
-        The value of the map's type that is better than none.
+        A value of the map's type that is not better than any other.
     position : ndarray of shape (planes, rows, columns)
         Filled with the positions: ``row * W + column`` in the unpadded map, as PyTorch counts.
 

@@ -58,7 +58,7 @@ def check_reflection(window: Window) -> None:
             raise SizeError(msg)
 
 
-class Bordered:
+class BorderedWindow:
     """A window on a map with a border: which rows its outputs need, and the map with the border around it.
 
     Positions are those of the map: row -1 is the first row of padding above it.
@@ -79,13 +79,13 @@ class Bordered:
         lo = a * self.rows.stride - self.rows.before
         return lo, lo + (b - 1 - a) * self.rows.stride + self.rows.extent
 
-    def around(self) -> Bordered:
+    def around(self) -> BorderedWindow:
         """The same windows on the map with its border, which then is a map without one."""
         rows, cols = (
             Axis((axis.out - 1) * axis.stride + axis.extent, axis.size, axis.stride, axis.dilation, 0, 0, axis.out)
             for axis in (self.rows, self.cols)
         )
-        return Bordered(Window(rows, cols), "zeros")
+        return BorderedWindow(Window(rows, cols), "zeros")
 
     @property
     def compact(self) -> bool:
@@ -142,11 +142,11 @@ class Bordered:
 
 
 class BorderedStage:
-    """What the stages of a convolution share: the rows they need, with a border of any mode."""
+    """Base of the stages of a convolution: the rows they need, with a border of any mode."""
 
     def __init__(self, window: Window, mode: str) -> None:
         self.window = window
-        self.border = Bordered(window, mode)
+        self.border = BorderedWindow(window, mode)
         self.shape = window.shape
 
     def needs(self, a: int, b: int) -> Pair:

@@ -1,7 +1,7 @@
 """Conv2D and ReLU, as stages over strips and as functions of arrays.
 
-Convolution is cross-correlation, as in every framework: the kernel is not flipped. How it is computed is the matter of
-`convolution_plan`.
+Convolution is cross-correlation, as in every framework: the kernel is not flipped. `convolution_plan` chooses how it is
+computed.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ReluStage:
         zero = np.zeros(self.size[1], self.before.dtype)  # a row: numpy's loops against one number are slower
         for a, b in chunks:
             cells = rows.get(a, b)
-            # A strip is the stage's before to overwrite, an array is its owner's.
+            # A strip of the stage before may be overwritten; the caller's array may not.
             strip = cells if rows.passing else scratch.empty("strip", cells.shape, cells.dtype)
             yield np.maximum(cells, zero, out=strip)
         rows.drain()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from poolcli.ops.borders import Bordered
+    from poolcli.ops.borders import BorderedWindow
     from poolcli.ops.settings import Pair
     from poolcli.ops.strips import Rows
     from poolcli.ops.value_range import Scratch, ValueRange
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Selection = slice | NDArray[np.intp]
 
 
-class Side(NamedTuple):
+class TermSpan(NamedTuple):
     """The outputs of a term along an axis, and the cells that they read."""
 
     out: slice
@@ -37,21 +37,22 @@ class Side(NamedTuple):
 class Term(NamedTuple):
     """One weight: the outputs that have it, the cells they read, and whether these are of the summed rows."""
 
-    rows: Side
-    cols: Side
+    rows: TermSpan
+    cols: TermSpan
     weight: float
     summed: bool = False
 
 
-def _sides(border: Bordered, axis: Axis, a: int, b: int, first: int) -> list[tuple[int, Side]]:
+def _sides(border: BorderedWindow, axis: Axis, a: int, b: int, first: int) -> list[tuple[int, TermSpan]]:
     """For each place in the kernel along an axis: outputs a…b-1 that read a cell there, and the cells from `first`."""
     if border.zeros:
         found = [(i, axis.offset(i, a, b, first)) for i in range(*axis.reach(a, b))]
-        return [(i, Side(*one)) for i, one in found if one is not None]
+        return [(i, TermSpan(*one)) for i, one in found if one is not None]
     starts = np.arange(a, b) * axis.stride - axis.before
     every = slice(0, b - a)
     return [
-        (i, Side(every, source_cells(axis, border.mode, starts + i * axis.dilation) - first)) for i in range(axis.size)
+        (i, TermSpan(every, source_cells(axis, border.mode, starts + i * axis.dilation) - first))
+        for i in range(axis.size)
     ]
 
 
@@ -90,7 +91,7 @@ class TermStage(BorderedStage):
         every = acc.dtype.kind == "f" and not np.isfinite(np.add.reduce(cells, axis=None))
         add_terms(_terms_of(self, a, b, every), cells, acc, scratch)
 
-    def sides(self, a: int, b: int) -> tuple[list[tuple[int, Side]], list[tuple[int, Side]]]:
+    def sides(self, a: int, b: int) -> tuple[list[tuple[int, TermSpan]], list[tuple[int, TermSpan]]]:
         """For each row and each column of the kernel: outputs a…b-1 that read a cell there, and these cells."""
         border = self.copied or self.border
         first = a * border.rows.stride if self.copied else self.needs(a, b)[0]
@@ -109,7 +110,7 @@ class TermStage(BorderedStage):
 
 @lru_cache(maxsize=64)
 def _terms_of(stage: TermStage, a: int, b: int, every: bool) -> list[Term]:
-    """Kept, since many pictures are alike."""
+    """The terms, cached: pictures of one size have the same."""
     return stage.terms(a, b, every=every)
 
 

@@ -1,11 +1,12 @@
-"""What stages share whose results depend on where the map is cut: they cut it at places that belong to the map.
+"""The base of stages that compute several output rows at once, in groups that are the same for every strip and thread.
 
-A sum that is rounded another way in another group of outputs would change with the strips and the threads. So the
-outputs are computed in groups of rows that begin at multiples of a step, whatever rows are asked for.
+In another group, a sum may be rounded in another way. So groups begin at multiples of a fixed number of rows, whatever
+rows are asked for.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from poolcli.ops.borders import BorderedStage
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from poolcli.ops.windows import Window
 
 
-class GridStage(BorderedStage):
+class GridStage(BorderedStage, ABC):
     """Output rows in groups of `step`, each group computed at once (a `strips.Stage`).
 
     Parameters
@@ -41,9 +42,9 @@ class GridStage(BorderedStage):
         super().__init__(window, mode)
         self.values, self.step, self.chunk, self.columns = values, step, step, columns
 
+    @abstractmethod
     def compute(self, rows: Rows, a: int, b: int, made: NDArray[Any]) -> None:
         """Write output rows a…b-1, one group, into the first rows of `made`, shape (planes, step, columns)."""
-        raise NotImplementedError
 
     def needs(self, a: int, b: int) -> Pair:
         return self.border.needs(*self._span(a, b))

@@ -1,8 +1,8 @@
-"""Convolution of integers by whole weights: exact in any order, which three tricks make use of.
+"""Convolution of integers by whole weights: exact in any order, which allows three ways to save time.
 
-A kernel is taken apart into a column times a row and what is left, where that needs fewer additions. A weight's cells
-are added in one run over all rows, and what moved across the end of a row is taken back. A weight that every output
-has comes first, so that nothing needs to be cleared.
+A kernel is split into a column times a row and a rest, where that needs fewer additions. A weight's cells are added in
+one run over all rows, and what moved across the end of a row is subtracted again. A weight that every output
+has comes first, so that the sums need not be set to 0.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poolcli.ops.convolution_direct import Side, Term, TermStage
+from poolcli.ops.convolution_direct import Term, TermSpan, TermStage
 from poolcli.ops.kernels import factors
 
 if TYPE_CHECKING:
@@ -46,22 +46,22 @@ class IntegerStage(TermStage):
         """What is added up for output rows a…b-1: the column, into summed rows, and then the row and what is left."""
         width = (self.copied or self.border).cols.length
         lines, columns = self.sides(a, b)
-        here = Side(slice(0, b - a), slice(0, b - a))
+        here = TermSpan(slice(0, b - a), slice(0, b - a))
         terms = [Term(line, column, self.rest[i, j]) for i, line in lines for j, column in columns if self.rest[i, j]]
         terms += [Term(here, column, self.across[j], summed=True) for j, column in columns if self.across[j]]
-        wide = Side(slice(0, width), slice(0, width))
+        wide = TermSpan(slice(0, width), slice(0, width))
         stacked = [Term(line, wide, self.down[i]) for i, line in lines if self.down[i]]
         return _fullest_first(stacked, width, b - a), _fullest_first(terms, self.shape[1], b - a)
 
 
 @lru_cache(maxsize=64)
 def _integer_terms_of(stage: IntegerStage, a: int, b: int) -> tuple[list[Term], list[Term]]:
-    """Kept, since many pictures are alike."""
+    """The terms, cached: pictures of one size have the same."""
     return stage.integer_terms(a, b)
 
 
 def _fullest_first(terms: list[Term], width: int, height: int) -> list[Term]:
-    """A term that every output has first, so that nothing needs to be cleared."""
+    """Sort the terms: one that every output has comes first, so that the sums need not be set to 0."""
     whole = slice(0, height), slice(0, width)
     return sorted(terms, key=lambda term: ((term.rows.out, term.cols.out) != whole, abs(term.weight) == 1))
 

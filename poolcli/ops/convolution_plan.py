@@ -3,8 +3,6 @@
 Costs are counted in passes of numpy's loops over one float32 cell: a weight takes two (a product, a sum), a float64
 cell counts twice. All plans give the exact result for whole weights on integers, and all others a result within 1e-7
 times the sum of the absolute weights, times the largest value, of the exact one.
-
-Measured, 1440x2560, one thread, ms: see `tests/bench` for the rows.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poolcli.ops.borders import Bordered
+from poolcli.ops.borders import BorderedWindow
 from poolcli.ops.convolution_direct import TermStage
 from poolcli.ops.convolution_fft import LARGEST_EXACT, TileStage, tile_cost
 from poolcli.ops.convolution_integer import IntegerStage
@@ -33,7 +31,7 @@ LARGEST_SUM = 2.0**100
 """The same for weights on floats, whose largest value is not known."""
 
 FEW = 5
-"""Kernels of so few weights are not looked at for their rank."""
+"""Most weights of a kernel whose rank is not computed."""
 
 FLOAT32_PASSES = 50
 """A sum of more weights is computed in float64: its rounding would otherwise show in the seventh digit."""
@@ -81,7 +79,7 @@ def stage_for(
     if is_balanced(weights) and not all(is_balanced(column) or is_balanced(row) for column, row in factor):
         factor = []  # their sum would not be 0 in flat areas
     costs = {"terms": _term_cost(window, weights, whole), "tiles": tile_cost(window)}
-    if Bordered(window, mode).compact:
+    if BorderedWindow(window, mode).compact:
         costs["matrix"] = matrix_cost(window, weights.shape, whole)
         if factor:
             costs["factors"] = factors_cost(window, len(factor), apart)

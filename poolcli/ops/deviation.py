@@ -1,7 +1,7 @@
 """The standard deviation of windows: from sums where they are exact or shown to be safe, from the deviations otherwise.
 
 With the sums S of the cells and Q of their squares over n cells, n² times the variance is n Q - S². For integers it is
-exact. For floats it loses digits where the cells differ little: each window tells how many it may have lost.
+exact. For floats it loses digits where the cells differ little: how many, can be bounded for each window.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RESULT_BITS = 29
 """Of a float32 result that are right before it is rounded: 24, and five to round by."""
 
 SCATTERED = 1 / 8
-"""Windows of so small a share are looked at one by one."""
+"""Share of the windows below which they are computed one by one."""
 
 
 def std(view: WindowView) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Exact sums of integers, at about the price of reading them.
+"""Exact sums of integers, about as fast as reading them.
 
 numpy adds integers in 64 bits, one by one, after copying them into that type. Rows added to each other stay in the
 type they have, or the next wider one, for as long as their range allows, and fill whole vector registers.

@@ -22,7 +22,7 @@ OUTPUTS = 4
 """Output rows of one product."""
 
 PRODUCT = 1 << 18
-"""Most multiplications of one product: from there on OpenBLAS would share it among threads of its own."""
+"""Most multiplications of one product: OpenBLAS would divide a larger one among threads of its own."""
 
 LANES = 16
 """Output columns of a product are a multiple of it: libraries add up what is left over in another order."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poolcli.ops.borders import Bordered
+from poolcli.ops.borders import BorderedWindow
 from poolcli.ops.matrix_products import OUTPUTS, cost, weighted_sums, whole_lanes, window_matrix
 from poolcli.ops.value_range import Scratch
 from poolcli.ops.windows import Axis
@@ -43,7 +43,7 @@ def pays(window: Window, kind: np.dtype[Any]) -> bool:
     rows, cols = window.rows, window.cols
     if not (isinstance(rows, Axis) and isinstance(cols, Axis)) or rows.out < LEAST_ROWS:
         return False
-    if not Bordered(window, "zeros").compact:
+    if not BorderedWindow(window, "zeros").compact:
         return False
     loop = APART.get(cols.stride, 2.0) * window.cells * kind.itemsize / 4
     return GAIN * cost(rows, cols.size, kind) < loop
@@ -74,7 +74,7 @@ def sums_in_order(
     """
     if not _adds_in_order(_geometry(window.rows), _geometry(window.cols), whole_lanes(window.cols.out), kind):
         return None
-    border, (a, b) = Bordered(window, "zeros"), chunk
+    border, (a, b) = BorderedWindow(window, "zeros"), chunk
     rows, cols = border.rows, border.cols
     matrix = window_matrix(np.ones((rows.size, cols.size)), rows, kind)
     total = scratch.empty("ordered", (len(block), -(-(b - a) // OUTPUTS) * OUTPUTS, whole_lanes(cols.out)), kind)

@@ -9,8 +9,8 @@ import numpy as np
 from poolcli.ops.argmax import argmax
 from poolcli.ops.missing import best_of_present, without_missing
 from poolcli.ops.pools import POOLS, PoolKind
-from poolcli.ops.rank_method import Method, method_for
-from poolcli.ops.strips import STRIP_BYTES, Windowed, chunk_rows
+from poolcli.ops.rank_method import RankMethod, method_for
+from poolcli.ops.strips import STRIP_BYTES, WindowedStage, chunk_rows
 from poolcli.ops.value_range import ValueRange
 from poolcli.ops.window_view import WindowView
 from poolcli.ops.windows import AdaptiveAxis, adaptive_window, pooling_window
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 ADAPTIVE_CELLS = 1 << 14
-"""Cells of a chunk of adaptive windows, about: above, picking rows costs more than a step of Python for each."""
+"""Cells of a chunk of adaptive windows, about: in larger ones, picking rows costs more than a Python step for each row."""
 
 
-class PoolStage(Windowed):
+class PoolStage(WindowedStage):
     """Windows of one kind over a map of `before` values (a `strips.Stage`).
 
     Attributes
@@ -62,18 +62,18 @@ class PoolStage(Windowed):
         self.chunk = chunk_rows(self.planes, cols.length, 8 if kind.wide else itemsize, rows.stride, least=rows.extent)
         method = method_for(before, window, all_ranks=kind.sorts == "all") if kind.sorts else None
         if (
-            isinstance(rows, AdaptiveAxis) and method is not Method.NETWORK
+            isinstance(rows, AdaptiveAxis) and method is not RankMethod.NETWORK
         ):  # one at a time, rows are slices; several save steps where they are short
             cells = self.planes * (rows.size * cols.length + cols.out)
             self.chunk = max(1, min(self.chunk, ADAPTIVE_CELLS // max(1, cells)))
-        if method is Method.SORTING:  # all cells of all windows are held at once
+        if method is RankMethod.SORTING:  # all cells of all windows are held at once
             self.chunk = max(
                 1, min(self.chunk, 4 * STRIP_BYTES // max(1, self.planes * self._held * cols.out * itemsize))
             )
 
     @property
     def _held(self) -> int:
-        """Cells of a window that can be real for some output: fewer than the window has where it dwarfs the map."""
+        """Cells of a window that can be real for some output: not all, where it is much larger than the map."""
         rows, cols = self.window.rows, self.window.cols
         return min(rows.size, 2 * rows.length) * min(cols.size, 2 * cols.length)
 

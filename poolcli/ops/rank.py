@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poolcli.ops import rank_counting, rank_network
-from poolcli.ops.rank_method import Method, method_for, network_for
+from poolcli.ops.rank_method import RankMethod, method_for, network_for
 from poolcli.ops.window_parts import few_columns, parts
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from poolcli.ops.window_view import WindowView
 
     Ranks = tuple[Any, Any]
-    Statistic = Callable[[WindowView, Method], NDArray[Any]]
+    Statistic = Callable[[WindowView, RankMethod], NDArray[Any]]
 
 FEW_VALUES = 1 << 16
 """Integers of so small a range are counted rather than sorted, where a window is large."""
@@ -27,7 +27,7 @@ FEW_VALUES = 1 << 16
 def percentile(view: WindowView, q: float) -> NDArray[Any]:
     """Percentile q of each window, interpolated linearly, as numpy does: beside an infinity it may be NaN."""
 
-    def statistic(part: WindowView, method: Method) -> NDArray[Any]:
+    def statistic(part: WindowView, method: RankMethod) -> NDArray[Any]:
         (low, high), weight = _neighbours(part, method, q, following=view.values.dtype.kind == "f")
         if low is high and view.values.whole:
             return low
@@ -56,7 +56,7 @@ def median(view: WindowView) -> NDArray[Any]:
     wide = np.dtype(np.float32 if dtype.itemsize <= 2 else np.float64)  # holds the sum of two cells
     kept = dtype if dtype == np.float32 else wide
 
-    def statistic(part: WindowView, method: Method) -> NDArray[Any]:
+    def statistic(part: WindowView, method: RankMethod) -> NDArray[Any]:
         (low, high), _weight = _neighbours(part, method, 50, dtype=kept)
         if low is high:
             if not view.values.whole:
@@ -83,11 +83,11 @@ def mode(view: WindowView) -> NDArray[Any]:
 def _in_parts(view: WindowView, statistic: Statistic, dtype: np.dtype[Any], *, all_ranks: bool = False) -> NDArray[Any]:
     """A statistic of all windows: by a network those that are whole, the others by sorting, few at a time."""
     method = method_for(view.values, view.window, all_ranks=all_ranks)
-    if method is Method.COUNTING:
+    if method is RankMethod.COUNTING:
         return statistic(view, method)
     result = None
-    for part in parts(view) if method is Method.NETWORK else few_columns(view):
-        found = statistic(part.view, Method.NETWORK if part.whole else Method.SORTING)
+    for part in parts(view) if method is RankMethod.NETWORK else few_columns(view):
+        found = statistic(part.view, RankMethod.NETWORK if part.whole else RankMethod.SORTING)
         if part.view is view or (found.shape == view.shape and part.whole and not view.window.adaptive):
             return found
         if result is None:
@@ -98,7 +98,7 @@ def _in_parts(view: WindowView, statistic: Statistic, dtype: np.dtype[Any], *, a
 
 
 def _neighbours(
-    view: WindowView, method: Method, q: float, *, following: bool = False, dtype: Any = None
+    view: WindowView, method: RankMethod, q: float, *, following: bool = False, dtype: Any = None
 ) -> tuple[Ranks, Any]:
     """The cells on either side of percentile q of each window, and how far between them it lies.
 
@@ -116,12 +116,12 @@ def _neighbours(
     return (cells[0], cells[-1]), weight
 
 
-def _ranked(view: WindowView, method: Method, ranks: Sequence[Any], dtype: np.dtype[Any]) -> list[NDArray[Any]]:
+def _ranked(view: WindowView, method: RankMethod, ranks: Sequence[Any], dtype: np.dtype[Any]) -> list[NDArray[Any]]:
     """The cells of these ranks of each window; NaN where there is one."""
-    if method is Method.COUNTING:
+    if method is RankMethod.COUNTING:
         return [cells.astype(dtype) for cells in rank_counting.smallest(view, ranks)]
     nan = view.nan_windows()
-    if method is Method.NETWORK:
+    if method is RankMethod.NETWORK:
         made = network_for(view.window, tuple(int(rank) for rank in ranks))
         found = rank_network.ranked(made, _comparable(view.block), view.shape, view.scratch, dtype)
     else:
@@ -146,14 +146,14 @@ def _comparable(cells: NDArray[Any]) -> NDArray[Any]:
     return cells.astype(np.float32) if cells.dtype == np.float16 else cells
 
 
-def _mode(view: WindowView, method: Method) -> NDArray[Any]:
-    if method is Method.COUNTING:
+def _mode(view: WindowView, method: RankMethod) -> NDArray[Any]:
+    if method is RankMethod.COUNTING:
         return rank_counting.most_frequent(view)
     low, high = view.values.low, view.values.high
     if view.window.few and low is not None and high is not None and high - low <= FEW_VALUES:
         return _by_histograms(view, low)
     nan = view.nan_windows()
-    if method is Method.NETWORK:
+    if method is RankMethod.NETWORK:
         made = network_for(view.window, tuple(range(view.window.cells)))
         result = rank_network.most_frequent(made, _comparable(view.block), view.shape, view.scratch)
     else:

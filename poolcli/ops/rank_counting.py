@@ -1,9 +1,9 @@
 """Order statistics and modes of integers of few values, by counting: the time hardly grows with the window.
 
 The k-th smallest cell of a window is the smallest value v for which more than k cells are up to v. How many cells of
-every window are up to a value is one sum over windows of flags. The values that are tried are searched for: of
-neighbouring windows, whose results are alike, a few tries tell a range, and only values in ranges that some window
-still has are tried then.
+every window are up to a value is one sum over windows of flags. The right value is searched for in steps: a few values
+divide the range, and the next step tries only values in the parts that hold the result of some window. Neighbouring
+windows have similar results, so these parts are few.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from poolcli.ops.rank_network import BLOCK_BYTES, NETWORK_BYTES
-from poolcli.ops.sorting_network import Plan, Shape, plan
+from poolcli.ops.sorting_network import NetworkPlan, NetworkShape, network_plan
 from poolcli.ops.windows import AdaptiveAxis
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ MAKING = 7_000.0
 """Nanoseconds to make one operation of a network."""
 
 
-class Method(Enum):
+class RankMethod(Enum):
     """How ranks are found."""
 
     NETWORK = auto()
@@ -42,7 +42,7 @@ class Method(Enum):
 
 
 @lru_cache(maxsize=64)
-def method_for(values: ValueRange, window: Window, *, all_ranks: bool = False) -> Method:
+def method_for(values: ValueRange, window: Window, *, all_ranks: bool = False) -> RankMethod:
     """The method for a map.
 
     Parameters
@@ -53,17 +53,22 @@ def method_for(values: ValueRange, window: Window, *, all_ranks: bool = False) -
         Whether all cells of a window are to be sorted, as for its mode, or one or two ranks are wanted.
     """
     if window.few:  # fewer windows than a window has cells are taken one by one
-        return Method.SORTING
-    times = {Method.SORTING: _sorting(values, window, all_ranks), Method.COUNTING: _counting(values, window, all_ranks)}
-    times[Method.NETWORK] = _network(values, window, all_ranks, min(times.values()))
+        return RankMethod.SORTING
+    times = {
+        RankMethod.SORTING: _sorting(values, window, all_ranks),
+        RankMethod.COUNTING: _counting(values, window, all_ranks),
+    }
+    times[RankMethod.NETWORK] = _network(values, window, all_ranks, min(times.values()))
     return min(times, key=lambda method: times[method])
 
 
-def network_for(window: Window, ranks: tuple[int, ...]) -> Plan:
+def network_for(window: Window, ranks: tuple[int, ...]) -> NetworkPlan:
     """The network for windows that are whole; adaptive ones side by side."""
     rows, cols = window.rows, window.cols
     stride = tuple(axis.size if isinstance(axis, AdaptiveAxis) else axis.stride for axis in (rows, cols))
-    return plan(Shape((rows.size, cols.size), (stride[0], stride[1]), (rows.dilation, cols.dilation)), ranks)
+    return network_plan(
+        NetworkShape((rows.size, cols.size), (stride[0], stride[1]), (rows.dilation, cols.dilation)), ranks
+    )
 
 
 def _windows(window: Window) -> int:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from poolcli.ops.sorting_network import Plan
+    from poolcli.ops.sorting_network import NetworkPlan
     from poolcli.ops.value_range import Scratch
 
     Block = tuple[tuple[slice, slice, slice], list[NDArray[Any]]]
@@ -30,13 +30,13 @@ NETWORK_BYTES = 12 << 20
 
 
 def ranked(
-    plan: Plan, cells: NDArray[Any], shape: tuple[int, int, int], scratch: Scratch, dtype: Any = None
+    plan: NetworkPlan, cells: NDArray[Any], shape: tuple[int, int, int], scratch: Scratch, dtype: Any = None
 ) -> list[NDArray[Any]]:
     """The cells of the plan's ranks for all windows.
 
     Parameters
     ----------
-    plan : Plan
+    plan : NetworkPlan
     cells : ndarray of shape (planes, rows, columns)
         From the first cell of the first window to the last cell of the last.
     shape : (planes, height, width)
@@ -57,7 +57,9 @@ def ranked(
     return results
 
 
-def most_frequent(plan: Plan, cells: NDArray[Any], shape: tuple[int, int, int], scratch: Scratch) -> NDArray[Any]:
+def most_frequent(
+    plan: NetworkPlan, cells: NDArray[Any], shape: tuple[int, int, int], scratch: Scratch
+) -> NDArray[Any]:
     """The most frequent cell of all windows, the smallest of equals, by a plan for all ranks; else as `ranked`."""
     result = np.empty(shape, cells.dtype)
     for where, values in _blocks(plan, cells, shape, scratch):
@@ -83,7 +85,7 @@ def _longest_run(values: list[NDArray[Any]]) -> NDArray[Any]:
     return best
 
 
-def _blocks(plan: Plan, cells: NDArray[Any], shape: tuple[int, int, int], scratch: Scratch) -> Iterator[Block]:
+def _blocks(plan: NetworkPlan, cells: NDArray[Any], shape: tuple[int, int, int], scratch: Scratch) -> Iterator[Block]:
     """For each block and each window of a tile: where in the result these windows lie, and their values by rank."""
     planes, height, width = shape
     tiles = -(-height // plan.tile)
@@ -115,7 +117,7 @@ def _part(length: int, most: int) -> int:
     return -(-length // -(-length // max(1, most)))
 
 
-def _bound(plan: Plan, block: tuple[int, int, int], dtype: np.dtype[Any], scratch: Scratch) -> _Bound:
+def _bound(plan: NetworkPlan, block: tuple[int, int, int], dtype: np.dtype[Any], scratch: Scratch) -> _Bound:
     """The network for blocks of a size; one that was made for somewhat more rows serves as well."""
     kept: dict[Any, _Bound] = scratch.kept("networks", dict)
     key = (id(plan), block[0], block[2], dtype)
@@ -126,14 +128,14 @@ def _bound(plan: Plan, block: tuple[int, int, int], dtype: np.dtype[Any], scratc
     return held
 
 
-def _reach(plan: Plan) -> tuple[int, int]:
+def _reach(plan: NetworkPlan) -> tuple[int, int]:
     """Rows and columns of tiles that a window reaches beyond its own."""
     (height, width), (down, right), (dilation, across) = plan.shape
     last = (plan.tile - 1) * down + (height - 1) * dilation
     return last // (down * plan.tile), (width - 1) * across // right
 
 
-def _beyond(plan: Plan, pitch: int) -> dict[int, int]:
+def _beyond(plan: NetworkPlan, pitch: int) -> dict[int, int]:
     """How many cells beyond a block each node is read, where rows are `pitch` cells apart."""
     beyond = dict.fromkeys(plan.order, 0)
     for value in (value for values in plan.results for value in values):
@@ -149,7 +151,7 @@ def _beyond(plan: Plan, pitch: int) -> dict[int, int]:
 class _Bound:
     """A network with its memory, for blocks of (planes, rows, columns) of tiles."""
 
-    def __init__(self, plan: Plan, block: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
+    def __init__(self, plan: NetworkPlan, block: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
         planes, self.rows, columns = block
         below, beside = _reach(plan)
         tall, pitch = self.rows + below, columns + beside

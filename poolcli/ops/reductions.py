@@ -30,7 +30,7 @@ SINGLE_CALL = 4
 """A single window of more cells is reduced by one call."""
 
 
-class Operation(NamedTuple):
+class Reduction(NamedTuple):
     """What combines two cells.
 
     Attributes
@@ -91,13 +91,13 @@ class Buffers(NamedTuple):
 
 
 def reduce_axis(
-    operation: Operation, cells: NDArray[Any], chunk: AxisChunk, dtype: np.dtype[Any], buffers: Buffers
+    operation: Reduction, cells: NDArray[Any], chunk: AxisChunk, dtype: np.dtype[Any], buffers: Buffers
 ) -> NDArray[Any]:
     """Reduce some windows along one axis.
 
     Parameters
     ----------
-    operation : Operation
+    operation : Reduction
     cells : ndarray of shape (planes, rows, columns)
     chunk : AxisChunk
     dtype : dtype
@@ -150,7 +150,7 @@ def reduce_rows(op: np.ufunc, cells: NDArray[Any], acc: NDArray[Any], *, started
     acc[...] = op.reduce(held, axis=-2, keepdims=True)[..., :columns]
 
 
-def _single(operation: Operation, cells: NDArray[Any], axis: Axis, chunk: AxisChunk, acc: NDArray[Any]) -> NDArray[Any]:
+def _single(operation: Reduction, cells: NDArray[Any], axis: Axis, chunk: AxisChunk, acc: NDArray[Any]) -> NDArray[Any]:
     start = int(axis.first_cells(0, 1)[0]) - chunk.first
     count = int(axis.counts(0, 1)[0])
     window = cells[chunk.at(slice(start, start + (count - 1) * axis.dilation + 1, axis.dilation))]
@@ -164,7 +164,7 @@ def _single(operation: Operation, cells: NDArray[Any], axis: Axis, chunk: AxisCh
 
 
 def _each(
-    operation: Operation, cells: NDArray[Any], axis: AdaptiveAxis, chunk: AxisChunk, acc: NDArray[Any]
+    operation: Reduction, cells: NDArray[Any], axis: AdaptiveAxis, chunk: AxisChunk, acc: NDArray[Any]
 ) -> NDArray[Any]:
     """One call for every window: there are fewer of them than a window has cells."""
     ends = zip(axis.starts(chunk.a, chunk.b) - chunk.first, axis.ends(chunk.a, chunk.b) - chunk.first, strict=True)
@@ -177,7 +177,7 @@ def _each(
     return acc
 
 
-def _by_offsets(operation: Operation, cells: NDArray[Any], chunk: AxisChunk, acc: NDArray[Any]) -> NDArray[Any]:
+def _by_offsets(operation: Reduction, cells: NDArray[Any], chunk: AxisChunk, acc: NDArray[Any]) -> NDArray[Any]:
     op, n = operation.ufunc, chunk.b - chunk.a
     offsets = list(chunk.axis.offsets(chunk.a, chunk.b, chunk.first))
     whole = [isinstance(out, slice) and out.start == 0 and out.stop == n for out, _ in offsets]
@@ -196,7 +196,7 @@ def _by_offsets(operation: Operation, cells: NDArray[Any], chunk: AxisChunk, acc
 
 
 def _running(
-    operation: Operation, cells: NDArray[Any], axis: Axis, chunk: AxisChunk, acc: NDArray[Any], buffers: Buffers
+    operation: Reduction, cells: NDArray[Any], axis: Axis, chunk: AxisChunk, acc: NDArray[Any], buffers: Buffers
 ) -> NDArray[Any]:
     op, along, at = operation.ufunc, chunk.along, chunk.at
     skipped, end = axis.reach(0, axis.out)  # of all windows, so that every chunk splits the size alike

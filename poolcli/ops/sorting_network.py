@@ -34,7 +34,7 @@ class Value(NamedTuple):
     right: int = 0
 
 
-class Network:
+class SortingNetwork:
     """Operations on values. Equal operations are one node, also where one of them is the other one shifted.
 
     Attributes
@@ -100,7 +100,7 @@ class Network:
         return sorted(seen)
 
 
-class Shape(NamedTuple):
+class NetworkShape(NamedTuple):
     """The windows that a network is made for: (height, width) of each, their distance, the distance of their cells."""
 
     size: Pair
@@ -108,16 +108,16 @@ class Shape(NamedTuple):
     dilation: Pair
 
 
-class Plan(NamedTuple):
+class NetworkPlan(NamedTuple):
     """A network, and the order and memory of its operations.
 
     Attributes
     ----------
-    shape : Shape
+    shape : NetworkShape
     tile : int
         Windows one below the other that are computed together.
     nodes : list of tuple
-        As `Network.nodes`.
+        As `SortingNetwork.nodes`.
     order : list of int
         The nodes that are computed, in this order.
     results : list (windows of the tile) of list (ranks) of Value
@@ -125,7 +125,7 @@ class Plan(NamedTuple):
         Node -> the number of the piece of memory that holds it.
     """
 
-    shape: Shape
+    shape: NetworkShape
     tile: int
     nodes: list[tuple[Any, ...]]
     order: list[int]
@@ -144,27 +144,27 @@ class Plan(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def plan(shape: Shape, ranks: tuple[int, ...]) -> Plan:
+def network_plan(shape: NetworkShape, ranks: tuple[int, ...]) -> NetworkPlan:
     """The network for the cells of these ranks (0 is the smallest) of every window, with the best tile."""
     most = min(LARGEST_TILE, -(-shape.size[0] // shape.stride[0]))
     tiles = range(1 if shape.size[0] <= LARGEST_TILE else max(1, most - 1), most + 1)
     return min((tiled_plan(shape, ranks, tile) for tile in tiles), key=lambda made: (made.calls / made.tile, made.tile))
 
 
-def tiled_plan(shape: Shape, ranks: tuple[int, ...], tile: int) -> Plan:
+def tiled_plan(shape: NetworkShape, ranks: tuple[int, ...], tile: int) -> NetworkPlan:
     """The network for tiles of so many windows."""
     maker = _Maker(shape, tile)
     results = maker.results(ranks)
     wanted = [value for values in results for value in values]
     order = maker.network.needed(wanted)
-    return Plan(shape, tile, maker.network.nodes, order, results, _slots(maker.network.nodes, order, wanted))
+    return NetworkPlan(shape, tile, maker.network.nodes, order, results, _slots(maker.network.nodes, order, wanted))
 
 
 class _Maker:
     """Makes the network of a tile."""
 
-    def __init__(self, shape: Shape, tile: int) -> None:
-        self.network, self.shape, self.tile = Network(), shape, tile
+    def __init__(self, shape: NetworkShape, tile: int) -> None:
+        self.network, self.shape, self.tile = SortingNetwork(), shape, tile
         self._sorted = {row: self._sorted_row(row) for i in range(tile) for row in self._rows(i)}
 
     def results(self, ranks: tuple[int, ...]) -> list[list[Value]]:

@@ -36,7 +36,7 @@ LEAST_ROWS = 8
 """Fewer are not worth a strip of their own."""
 
 THREADED = 2
-"""How many times larger strips are where threads share the interpreter: each call of numpy hands its lock over.
+"""How many times larger strips are where threads share the interpreter: at each call of numpy a thread waits for its lock.
 
 Measured with two threads: a tenth faster than 1, and 4 is no faster but takes twice the memory for each thread.
 """
@@ -46,7 +46,7 @@ BAND_CELLS = 1 << 20
 
 
 DEEPEST = 64
-"""Stages composed at a time. Each holds a strip, and a generator of Python's stack; beyond, a whole map lies between."""
+"""Most stages composed at a time, each of which is a generator on Python's call stack. Longer lists run in parts."""
 
 
 class Rows(Protocol):
@@ -57,7 +57,7 @@ class Rows(Protocol):
     planes: int
     """How many."""
     passing: bool
-    """Whether the rows are nobody's but the asker's, each asked for once, and may be overwritten."""
+    """Whether the stage that reads the rows may overwrite them; it then reads each of them once."""
     scratch: Scratch
     """Memory for the stage that reads them."""
 
@@ -66,7 +66,7 @@ class Rows(Protocol):
         ...
 
     def drain(self) -> None:
-        """Let the rows that nobody asked for pass their taps."""
+        """Let the rows that no window has read pass their taps."""
         ...
 
 
@@ -101,8 +101,8 @@ class Stage(Protocol):
         ...
 
 
-class Windowed:
-    """What stages whose outputs have windows on the map before share: which of its rows they need."""
+class WindowedStage:
+    """Base of stages with windows: which rows of the map before they need."""
 
     window: Window
 
@@ -126,7 +126,7 @@ class ArrayRows:
 
     def get(self, lo: int, hi: int) -> NDArray[Any]:
         if self._tap and hi > self._seen:
-            self._show(hi if hi + LEAST_ROWS <= self._end else self._end)  # a few more come at no price
+            self._show(hi if hi + LEAST_ROWS <= self._end else self._end)  # a few more cost nothing
         return self._array[:, lo:hi]
 
     def _show(self, hi: int) -> None:
@@ -321,7 +321,7 @@ def run_rows(array: NDArray[Any], stages: Sequence[Stage], rows: Pair) -> NDArra
 
 
 class _Memory(local):
-    """What a thread keeps from band to band: given back to the system, it costs page faults to get again.
+    """Memory that a thread keeps from band to band: new memory from the system costs page faults.
 
     For each map, memory for the stage that reads it and for rows that wait to be read.
     """
@@ -349,7 +349,7 @@ def _run_part(
             taps = list(watcher.taps(group, shares(stages, band), first))
             if first:  # the part before has seen this map
                 taps[0] = None
-        with np.errstate(all="ignore"):  # infinities and NaN are values here, not accidents
+        with np.errstate(all="ignore"):  # infinities and NaN are ordinary values here
             for _ in _run_band(array, stages, group, band, taps, out, larger, memory.pieces):
                 if stop.is_set():
                     return

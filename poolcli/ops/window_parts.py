@@ -1,4 +1,4 @@
-"""A chunk of windows in rectangles of like windows: the whole ones, and those that the border cuts."""
+"""A chunk of windows, divided into rectangles: windows with all their cells, and windows that the border cuts."""
 
 from __future__ import annotations
 

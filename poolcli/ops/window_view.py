@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poolcli.ops.ordered_sums import pays, sums_in_order
-from poolcli.ops.reductions import AxisChunk, Buffers, Operation, combine, reduce_axis, reduce_rows
+from poolcli.ops.reductions import AxisChunk, Buffers, Reduction, combine, reduce_axis, reduce_rows
 from poolcli.ops.strips import STRIP_BYTES
 from poolcli.ops.value_range import Scratch, ValueRange
 from poolcli.ops.windows import AdaptiveAxis, Axis
@@ -34,7 +34,7 @@ EXACT_CELLS = 256
 
 @cache
 def lowest(dtype: np.dtype[Any]) -> Any:
-    """The value that no maximum prefers."""
+    """The smallest value of a type, which changes no maximum."""
     if dtype.kind == "b":
         return False
     return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
@@ -42,7 +42,7 @@ def lowest(dtype: np.dtype[Any]) -> Any:
 
 @cache
 def highest(dtype: np.dtype[Any]) -> Any:
-    """The value that no minimum prefers."""
+    """The largest value of a type, which changes no minimum."""
     if dtype.kind == "b":
         return True
     return np.inf if dtype.kind == "f" else np.iinfo(dtype).max
@@ -180,22 +180,22 @@ class WindowView:
         self, *ops: tuple[np.ufunc, Any], dtype: Any = None, prepare: Prepare | None = None
     ) -> list[NDArray[Any]]:
         """Reduce by several operations in one pass over the rows."""
-        operations = [Operation(*one) for one in ops]
+        operations = [Reduction(*one) for one in ops]
         partial = self._reduce_down(operations, dtype, prepare)
         return [
             self._across(operation, part, part.dtype, f"cols{i}")
             for i, (operation, part) in enumerate(zip(operations, partial, strict=True))
         ]
 
-    def _down(self, operation: Operation, cells: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
+    def _down(self, operation: Reduction, cells: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
         chunk = AxisChunk(self.window.rows, self._a, self._b, self._lo, -2)
         return reduce_axis(operation, cells, chunk, dtype, Buffers(self.scratch.brief, name))
 
-    def _across(self, operation: Operation, cells: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
+    def _across(self, operation: Reduction, cells: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
         chunk = AxisChunk(self.window.cols, 0, self.window.cols.out, 0, -1)
         return reduce_axis(operation, cells, chunk, dtype, Buffers(self.scratch, name))
 
-    def _reduce_down(self, operations: list[Operation], dtype: Any, prepare: Prepare | None) -> list[NDArray[Any]]:
+    def _reduce_down(self, operations: list[Reduction], dtype: Any, prepare: Prepare | None) -> list[NDArray[Any]]:
         """Reduce the rows of each window: all at once, or a few at a time where one tall window would fill the memory.
 
         A few at a time are added row by row, as all at once are, so that the sum does not depend on how many they are.
@@ -221,8 +221,8 @@ class WindowView:
     def count(self, flags: NDArray[np.bool_]) -> NDArray[Any]:
         """How many cells of each window are flagged; `flags` has the shape of the block."""
         rows, cols = self.window.rows, self.window.cols
-        tall = self._down(Operation(np.add), flags.view(np.uint8), _counter(rows.size), "tall")
-        return self._across(Operation(np.add, largest=rows.size), tall, _counter(rows.size * cols.size), "wide")
+        tall = self._down(Reduction(np.add), flags.view(np.uint8), _counter(rows.size), "tall")
+        return self._across(Reduction(np.add, largest=rows.size), tall, _counter(rows.size * cols.size), "wide")
 
     def total(self) -> NDArray[Any]:
         """Sum the cells of each window; padding adds nothing.
@@ -313,11 +313,11 @@ class WindowView:
             for (i, j), cells in self.each():
                 stack[:, i, j, : cells[0].size] = cells.reshape(len(cells), -1)
             return stack
-        taps = list(self.offsets())
-        stack = self.scratch.empty("stack", (*self.shape, len(taps)), dtype)
-        if np.any(self.counts() != len(taps)):
+        offsets = list(self.offsets())
+        stack = self.scratch.empty("stack", (*self.shape, len(offsets)), dtype)
+        if np.any(self.counts() != len(offsets)):
             stack.fill(highest(dtype))
-        for cell, (where, cells) in enumerate(taps):
+        for cell, (where, cells) in enumerate(offsets):
             stack[(*where, cell)] = cells
         return stack
 

@@ -3,7 +3,7 @@
 Nothing here touches pixels. An *axis* is one dimension of the map; an *offset* is the number of one of the
 `size` cells of a window. For outputs ``a…b-1`` an axis tells which inputs they need, and for every offset which
 of these outputs read a real cell there, and which cell that is. Padding is never stored: an offset that falls
-into it is left out. So padding never wins, and padded zeros add nothing.
+into it is left out. So padding is never a maximum, and adds nothing to a sum.
 
 Output sizes follow `aten/src/ATen/native/Pool.h` (PyTorch, ONNX; with their ceil rule) and
 `tensorflow/core/framework/kernel_shape_util.cc` (SAME, VALID).
@@ -80,7 +80,7 @@ class Axis(NamedTuple):
         return (one for one in (self.offset(i, a, b, first) for i in range(*self.reach(a, b))) if one is not None)
 
     def reach(self, a: int, b: int) -> Pair:
-        """First and one past the last offset that can read a real cell in windows a…b-1; a window may dwarf its map."""
+        """First and one past the last offset that can read a real cell in windows a…b-1, which may be larger than the map."""
         lo = -((min((b - 1) * self.stride - self.before, 0)) // self.dilation)
         hi = (self.length - 1 + self.before - a * self.stride) // self.dilation + 1
         return max(0, min(lo, self.size)), max(0, min(hi, self.size))

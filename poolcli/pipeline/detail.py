@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from poolcli.ops.settings import Pair
-    from poolcli.pipeline.plan import Placed
+    from poolcli.pipeline.plan import PlacedStep
     from poolcli.pipeline.result import StageResult
 
 ROWS, COLUMNS = 48, 64
@@ -107,7 +107,7 @@ def check_place(at: Pair | None, shape: Pair) -> None:
 
 
 def with_detail(
-    planes: NDArray[Any], placed: Sequence[Placed], stages: Sequence[StageResult], scale: float, at: Pair | None
+    planes: NDArray[Any], placed: Sequence[PlacedStep], stages: Sequence[StageResult], scale: float, at: Pair | None
 ) -> list[StageResult]:
     """The input and the stages; those that a comparison shows get the part of their map at one place.
 
@@ -115,7 +115,7 @@ def with_detail(
     ----------
     planes : ndarray of shape (P, H, W)
         The picture.
-    placed : sequence of Placed
+    placed : sequence of PlacedStep
     stages : sequence of StageResult
         The input, and the stage of every placed step.
     scale : float
@@ -157,7 +157,7 @@ def shown_maps(stages: Sequence[StageResult]) -> list[int]:
 
 
 def _square(stage: StageResult) -> bool:
-    """Whether each cell stands for whole pixels of the input, and more than one of them fits into the place."""
+    """Whether each cell stands for whole pixels of the input, and at least two cells fit into the place."""
     if stage.name in ("adaptive_pool2d", "global_pool2d"):
         return False
     return all(s == int(s) and 2 * s <= n for s, n in zip(stage.total_stride, (ROWS, COLUMNS), strict=True))

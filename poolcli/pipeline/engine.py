@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from poolcli.images.read import Picture
     from poolcli.ops.settings import Pair
     from poolcli.ops.value_range import ValueRange
-    from poolcli.pipeline.plan import Placed
+    from poolcli.pipeline.plan import PlacedStep
 
 
 ALGORITHM = 2
-"""Raised when the same recipe makes other pixels than before: results of an older number are made again."""
+"""Increased when the same recipe makes other pixels than before: `batch` then makes older results again."""
 
 THREAD_CELLS = 1 << 24
-"""Pixels that a thread should have to itself: one takes some 20 ms for them, and two share an interpreter's lock."""
+"""Pixels for each thread, at least: one thread takes some 20 ms for them, and threads wait for the interpreter's lock."""
 
 
 def read_picture(image: Any, recipe: Recipe) -> Picture:
@@ -119,7 +119,7 @@ def execute(
     indices : bool
         Keep the winners' positions of the last pooling step.
     progress : RunProgress, optional
-        Is told of every row of the result.
+        Counts the rows of the result as they are computed.
     plane : int
         Which of a picture's channels this one is, or the first of these: stochastic pooling draws by it.
 
@@ -281,15 +281,15 @@ def check_pools(recipe: Recipe) -> None:
 
 
 def _winners(stages: list[strips.Stage], planes: int) -> Any:
-    """The array that the last pooling fills with positions; in `stages`, a copy that knows it takes its place."""
+    """The array that the last pooling fills with positions: in `stages`, a copy of its stage takes its place."""
     last, stage = next((i, one) for i, one in reversed([*enumerate(stages)]) if isinstance(one, PoolStage))
     winners = np.empty((planes, *stage.shape), np.int64)
-    stages[last] = aware = copy(stage)
-    aware.indices = winners
+    stages[last] = filling = copy(stage)  # plans are kept for other pictures
+    filling.indices = winners
     return winners
 
 
-def _described(one: Placed, seen: MapObservers, scale: float) -> StageResult:
+def _described(one: PlacedStep, seen: MapObservers, scale: float) -> StageResult:
     return StageResult(
         one.step.op, one.step.title, one.label, dict(one.parameters), one.shape, one.receptive_field, one.total_stride,
         *seen.found(scale),
@@ -297,10 +297,10 @@ def _described(one: Placed, seen: MapObservers, scale: float) -> StageResult:
 
 
 def _threads_worth(cells: int) -> int:
-    """The cores, but no more threads than `THREAD_CELLS` fit into the picture: a small one costs more to share."""
+    """The cores, but at most one thread for every `THREAD_CELLS` pixels of the picture."""
     return max(1, min(cores(), cells // THREAD_CELLS))
 
 
 def cores() -> int:
-    """How many processors this process may use: those of its affinity, as far as its container's quota goes."""
+    """How many processors this process may use, by its affinity and its container's quota."""
     return available_cores()

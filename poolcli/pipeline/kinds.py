@@ -71,7 +71,7 @@ class KindResult(NamedTuple):
         return self.result.stages[-1]
 
 
-class Compared(NamedTuple):
+class KindComparison(NamedTuple):
     """The results of several kinds of pooling on one picture.
 
     Attributes
@@ -141,7 +141,9 @@ def recipes_of(kinds: Sequence[str], settings: Mapping[str, Any]) -> list[Recipe
     return made
 
 
-def compare(picture: Picture, recipes: Sequence[Recipe], *, panel: int = 0, threads: int | None = None) -> Compared:
+def compare(
+    picture: Picture, recipes: Sequence[Recipe], *, panel: int = 0, threads: int | None = None
+) -> KindComparison:
     """Apply recipes that differ in their kind of pooling to one picture.
 
     Parameters
@@ -179,7 +181,7 @@ def compare(picture: Picture, recipes: Sequence[Recipe], *, panel: int = 0, thre
             difference = _difference(result, first, panel) if same else None
         found.append(KindResult(kind, result, spread(result.raw, result.scale, missing=recipe.leaves_out), difference))
     assert source is not None
-    return Compared(source, deviation, found)
+    return KindComparison(source, deviation, found)
 
 
 def spread(raw: NDArray[Any], scale: float, *, missing: bool = False) -> float:
@@ -207,7 +209,7 @@ def _present(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _difference(result: Result, first: Result, panel: int) -> Difference:
-    """A few rows at a time: no map of differences is held. Cells that are missing in one of the maps do not count."""
+    """The difference of two last maps, a few rows at a time; cells that are missing in one of them do not count."""
     last = result.stages[-1]
     height, width = last.shape
     missing = result.recipe.leaves_out

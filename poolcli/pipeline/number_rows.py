@@ -50,7 +50,7 @@ def rows_from_file(data: bytes, what: str) -> list[list[float]]:
     Raises
     ------
     OptionError
-        As of `rows_from_text`.
+        As in `rows_from_text`.
     """
     lines = [line.split("#")[0].strip() for line in data.decode("utf-8-sig", "replace").splitlines()]
     lines = [

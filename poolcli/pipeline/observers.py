@@ -114,7 +114,7 @@ class MapDisplay:
         self._columns = np.arange(0, width, f)
         cells = (planes, -(-height // f), len(self._columns))
         self._every = max(1, -(-planes * height * width // SAMPLE_CELLS))
-        # From the middle of each stretch of rows: the first row of a padded map is like no other.
+        # From the middle of each stretch of rows: the first row of a padded map differs from all others.
         self._start = min(self._every // 2, height - 1)
         self._sample = np.zeros((planes, -(-(height - self._start) // self._every), width), values.dtype)
         self._shape = shape
@@ -234,7 +234,9 @@ class RunProgress:
         """Rows of the result, of all planes; 0 before the run has begun."""
 
     def observe(self, group: slice, strip: NDArray[Any], first: int) -> None:
-        self._computed += strip.shape[0] * strip.shape[1]  # two bands at once may lose a strip: it is for people
+        self._computed += (
+            strip.shape[0] * strip.shape[1]
+        )  # two bands at once may lose a strip: progress need not be exact
 
     @property
     def share(self) -> float:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from poolcli.ops.settings import Padding, Pair
 
-Rows = tuple[tuple[float, ...], ...]
+KernelRows = tuple[tuple[float, ...], ...]
 
 KERNEL_FILES = (".txt", ".csv", ".npy")
 # Not compiled here: `re` compiles and caches each at first use, which keeps the start of the program fast.
@@ -111,7 +111,7 @@ def padding_value(name: str, value: Any) -> Padding:
     return padding_pairs(name, value)
 
 
-def kernel_value(value: Any, *, files: bool = False) -> str | Rows:
+def kernel_value(value: Any, *, files: bool = False) -> str | KernelRows:
     """A kernel's name, or its weights as rows of floats.
 
     Parameters
@@ -191,7 +191,7 @@ def small_file(path: str, what: str, accepted: str) -> bytes:
     return data
 
 
-def _kernel_file(path: str) -> Rows:
+def _kernel_file(path: str) -> KernelRows:
     what = f"kernel {path!r}"
     data = small_file(path, what, f"a {alternatives(KERNEL_FILES)} file of rows of numbers")
     if data.startswith(b"\x93NUMPY"):
@@ -207,7 +207,7 @@ def _kernel_file(path: str) -> Rows:
     return _checked(rows_from_file(data, what), what)
 
 
-def _checked(numbers: Any, what: str) -> Rows:
+def _checked(numbers: Any, what: str) -> KernelRows:
     try:
         return _rows(weights_of(numbers))
     except OptionError as error:
@@ -215,5 +215,5 @@ def _checked(numbers: Any, what: str) -> Rows:
         raise OptionError(msg) from None
 
 
-def _rows(weights: NDArray[np.float64]) -> Rows:
+def _rows(weights: NDArray[np.float64]) -> KernelRows:
     return tuple(tuple(float(v) + 0.0 for v in row) for row in weights)  # + 0.0 turns -0.0 into 0.0

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 FOLLOWED = 1 << 12
-"""Values whose receptive field is followed back through adaptive windows: their sizes repeat."""
+"""Most values whose receptive field is traced back through adaptive windows, whose sizes repeat."""
 
 
-class Placed(NamedTuple):
+class PlacedStep(NamedTuple):
     """A step placed on its map: the stages that compute it, and the shape and values of the map after it."""
 
     step: Step
@@ -74,7 +74,7 @@ def map_names(recipe: Recipe) -> list[str]:
 
 def plan(
     recipe: Recipe, shape: Pair, channels: int = 1, dtype: Any = np.uint8, max_pixels: int | None = None
-) -> tuple[Placed, ...]:
+) -> tuple[PlacedStep, ...]:
     """Place every step of a recipe on a picture of `shape`: all sizes, before a pixel is read.
 
     Parameters
@@ -116,29 +116,29 @@ def input_values(recipe: Recipe, dtype: np.dtype[Any]) -> ValueRange:
     return ValueRange.of(dtype)._replace(missing=recipe.leaves_out and dtype.kind == "f")
 
 
-def plan_for(placed: tuple[Placed, ...], unit: float, plane: int) -> tuple[Placed, ...]:
+def plan_for(placed: tuple[PlacedStep, ...], unit: float, plane: int) -> tuple[PlacedStep, ...]:
     """The plan for planes from number `plane` on, whose results are multiplied by `unit`: for kinds that depend on it."""
     kinds = [POOLS[one.step.kind] for one in placed if isinstance(one.step, Pool)]
     if not any((kind.absolute and unit != 1) or (kind.draws and plane) for kind in kinds):
         return placed
 
-    def told(stage: strips.Stage) -> strips.Stage:
+    def with_unit(stage: strips.Stage) -> strips.Stage:
         if isinstance(stage, PoolStage):
             stage = copy(stage)  # plans are kept for other pictures
             stage.unit, stage.plane = unit, plane
         return stage
 
-    return tuple(one._replace(stages=tuple(told(stage) for stage in one.stages)) for one in placed)
+    return tuple(one._replace(stages=tuple(with_unit(stage) for stage in one.stages)) for one in placed)
 
 
 @lru_cache(maxsize=64)
-def _placed(recipe: Recipe, shape: Pair, channels: int, dtype: np.dtype[Any]) -> tuple[Placed, ...]:
-    """The plan; kept, since a picture is planned when its header is read and again when it is run, and many are alike."""
+def _placed(recipe: Recipe, shape: Pair, channels: int, dtype: np.dtype[Any]) -> tuple[PlacedStep, ...]:
+    """The plan, cached: a picture is planned when its header is read and when it is run, and many have one size."""
     values = input_values(recipe, dtype)
     planes = strips.group_size(channels, shape[1], dtype.itemsize)
     reaches: list[tuple[_Reach, _Reach]] = []
     jump = (1.0, 1.0)
-    placed: list[Placed] = []
+    placed: list[PlacedStep] = []
     for step, label, drawn in expanded(recipe):
         try:
             stages = tuple(step.place(shape, values, planes))
@@ -154,7 +154,7 @@ def _placed(recipe: Recipe, shape: Pair, channels: int, dtype: np.dtype[Any]) ->
         parameters = step.settings()
         if (window := getattr(stages[0], "window", None)) is not None:
             parameters |= {"window": (window.rows.size, window.cols.size), "pads": window.pads}
-        placed.append(Placed(step, label, drawn, stages, parameters, field, jump))
+        placed.append(PlacedStep(step, label, drawn, stages, parameters, field, jump))
         shape, values = stages[-1].shape, stages[-1].values
     return tuple(placed)
 

@@ -26,14 +26,15 @@ if TYPE_CHECKING:
 def carried_text(recipe: Recipe, source: str) -> str:
     """The text that a result carries: version, source name and recipe, in ASCII.
 
-    Of the source's path, the name alone: the same picture gives the same bytes by any path, and no folder is told.
+    The source is its file name without folders: the same picture then gives the same bytes by any path, and no name of a
+    folder is passed on.
     """
     return f'{{"poolcli": "{__version__}", "source": {json.dumps(os.path.basename(source))}, "recipe": {_recipe_text(recipe)}}}'
 
 
 @lru_cache(maxsize=8)
 def _recipe_text(recipe: Recipe) -> str:
-    """The same for all pictures of a batch."""
+    """The recipe as JSON, cached: it is the same for all pictures of a batch."""
     return json.dumps(recipe.to_dict())
 
 
@@ -59,7 +60,7 @@ def encoded(
 
 
 def _keeps_numbers(recipe: Recipe, raw: NDArray[Any]) -> bool:
-    """Whether arrays hold a map of numbers in its own type: integers, and those that are float64 for want of a NaN."""
+    """Whether arrays keep the type of a map: integers, and with missing cells, which integers cannot mark, floats."""
     return recipe.range == "raw" and (raw.dtype.kind in "iu" or recipe.nodata is not None)
 
 

@@ -14,7 +14,7 @@ from poolcli.ops.kernels import weights_of
 from poolcli.ops.pooling import pooling
 from poolcli.ops.pools import PARAMETERS, POOLS, parameters_of, pool_named
 from poolcli.ops.settings import flag, whole
-from poolcli.pipeline.parsing import Rows, kernel_value, output_size_pair, padding_value, size_pair
+from poolcli.pipeline.parsing import KernelRows, kernel_value, output_size_pair, padding_value, size_pair
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +57,7 @@ class Conv2D(Step):
 
     op: ClassVar[str] = "conv2d"
 
-    kernel: str | Rows
+    kernel: str | KernelRows
     stride: Pair = (1, 1)
     padding: Padding = "same"
     dilation: Pair = (1, 1)

@@ -7,8 +7,8 @@ import pytest
 from batches import fill, pgm
 
 from poolcli.batch.local_storage import stamp_of
-from poolcli.batch.made_here import MadeHere
 from poolcli.batch.names import assign
+from poolcli.batch.own_files import OwnFiles
 from poolcli.batch.plan import Source, find
 from poolcli.batch.templates import DEFAULT, Template
 from poolcli.errors import OptionError
@@ -193,10 +193,10 @@ def test_what_a_journal_knows_is_left_out_and_the_rest_are_pictures(here):
         assert os.path.samefile(folder, "in/sub/old")
         return {"more/p0000.pgm", "more/p0002.pgm"}
 
-    found = find(["in"], "out", recursive=True, made=MadeHere("out", (), read))
+    found = find(["in"], "out", recursive=True, made=OwnFiles("out", (), read))
     assert names(found)[-1] == "sub/old/more/p0001.pgm"
     assert found.left_out["made by poolcli"] == 2
-    found = find(["in/sub/old/more"], "out", made=MadeHere("out", (), read))
+    found = find(["in/sub/old/more"], "out", made=OwnFiles("out", (), read))
     assert names(found) == ["p0001.pgm"]
 
 

@@ -159,7 +159,7 @@ def test_fail_fast_begins_nothing_new(cli, here):
     result = batch(cli, "in", "-o", "out", "--no-figure", "--fail-fast", code=1)
     assert len(tree("out")) <= 4
     assert "at the first failure" in result.stderr
-    assert "the same command goes on with them" in result.stderr.splitlines()[-1]
+    assert "the same command continues with them" in result.stderr.splitlines()[-1]
 
 
 def test_foreign_files_are_replaced_with_force_only(cli, four):

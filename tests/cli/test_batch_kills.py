@@ -156,7 +156,7 @@ def test_a_signal_in_the_middle_ends_the_run_and_the_same_command_goes_on(here, 
     assert process.returncode in SIGNALS[number], stderr
     assert seconds < 2
     assert "Traceback" not in stderr
-    assert "the same command goes on with them" in stderr
+    assert "the same command continues with them" in stderr
     assert len([line for line in stderr.splitlines() if not line.startswith("in/")]) <= 4, "summary, how it goes on"
     until(lambda: not any(map(alive, below)), 2)
     assert parts("out") == []

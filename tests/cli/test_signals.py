@@ -96,7 +96,7 @@ def test_a_signal_among_imports_waits_for_their_end(tmp_path, name, code):
     )
     program = (
         f"import sys; sys.path[:0] = [{str(ROOT)!r}, '.']; from poolcli.cli import group, main; "
-        "group.COMMANDS['run'] = group.Entry('slow', ''); sys.argv = ['poolcli', 'run']; main()"
+        "group.COMMANDS['run'] = group.CommandEntry('slow', ''); sys.argv = ['poolcli', 'run']; main()"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, check=False, timeout=60)
     assert done.returncode == code

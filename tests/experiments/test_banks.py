@@ -115,7 +115,7 @@ def broken():
     yield "x.toml", b"edge = 'no such'", "edge: kernel 'no such'"
     yield "x.toml", b'"" = [[1]]', "without a name"
     yield "x.json", b"[[1, 2], [3, 4]]", "holds a list"
-    yield "x.json", b'{"a": [[1]], "a": [[2]]}', "'a' stands there twice"
+    yield "x.json", b'{"a": [[1]], "a": [[2]]}', "'a' occurs twice"
     yield "x.json", b"{", "no JSON"
     yield "x.json", b"[" * 100000, "no JSON"
     yield "x.json", b"\xff\xfe", "UTF-8"

@@ -170,7 +170,7 @@ def test_every_frame_is_the_whole_grid_of_its_window(values, options, every):
     slides = []
     for cell in cells:
         maps, lines = grid_maps.traced_maps(explanation, divmod(cell, last.shape[1]))
-        slides.append(sliding_window.Frame(maps, lines, last.windows if cell == cells[-1] else cell + 1))
+        slides.append(sliding_window.AnimationFrame(maps, lines, last.windows if cell == cells[-1] else cell + 1))
     bare = grid_layout.layout(slides[0].maps, 0, map_side=360)
     placed = grid_layout.layout(
         slides[0].maps, max(len(grid_layout.wrap_lines(one.lines, bare)) for one in slides), map_side=360

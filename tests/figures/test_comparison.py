@@ -23,7 +23,7 @@ from poolcli.display import printable
 from poolcli.errors import PoolcliError
 from poolcli.figures import captions, comparison
 from poolcli.figures.color_scale import Scale
-from poolcli.figures.items import Arrow, Picture, Rectangle, Text
+from poolcli.figures.items import Arrow, PixelBlock, Rectangle, Text
 from poolcli.figures.layout import Box
 from poolcli.figures.map_drawing import KERNEL_CELL
 from poolcli.figures.palettes import FRAME, PALE
@@ -297,19 +297,19 @@ class TestWords:
     def test_texts_stay_on_the_sheet_and_clear_of_each_other(self, made: Result) -> None:
         made = dataclasses.replace(made, notes=("frames=20, using 1", "a note that is rather long " * 9))
         sheet = sheet_of(made)
-        boxes, pictures = [], [item.box for item in sheet.items if isinstance(item, Picture)]
+        boxes, pictures = [], [item.box for item in sheet.items if isinstance(item, PixelBlock)]
         for item in sheet.items:
             if isinstance(item, Text):
                 ink, left, top = bitmap(item.text, item.size, item.bold)
                 left, top = item.left + left, item.baseline + top
                 box = Box(left, top, ink.shape[1], ink.shape[0])
-            elif isinstance(item, Picture | Rectangle) or (isinstance(item, Arrow) and item.color == FRAME):
+            elif isinstance(item, PixelBlock | Rectangle) or (isinstance(item, Arrow) and item.color == FRAME):
                 box = item.box
             else:
                 continue
             if isinstance(item, Rectangle) and item.color != PALE:
                 continue
-            if isinstance(item, Picture) or not any(within(box, other) for other in (*pictures, *kernels(sheet))):
+            if isinstance(item, PixelBlock) or not any(within(box, other) for other in (*pictures, *kernels(sheet))):
                 boxes.append((box.x, box.y, box.x + box.width, box.y + box.height))
         assert all(a >= 0 and b >= 0 and c <= sheet.width and d <= sheet.height for a, b, c, d in boxes)
         assert sum(isinstance(item, Text) and item.size == comparison.BODY for item in sheet.items) < 30

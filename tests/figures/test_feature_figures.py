@@ -11,7 +11,7 @@ from poolcli.experiments.features import cosines, extraction
 from poolcli.experiments.vectors import Vectors
 from poolcli.figures import feature_maps, feature_vectors
 from poolcli.figures.feature_sheet import FeatureSheet, feature_map, fewer, reduced, scale_of, strip_scale
-from poolcli.figures.items import Picture, Text
+from poolcli.figures.items import PixelBlock, Text
 from poolcli.images.read import from_array
 from poolcli.ops.banks import BANKS
 
@@ -64,7 +64,7 @@ def test_eight_maps_stand_in_a_row_above_their_strip():
     made = sheet(MAPS, {"layout": "planes"})
     canvas = feature_maps.draw(made)
     said = texts(canvas)
-    pictures = [item for item in canvas.items if isinstance(item, Picture)]
+    pictures = [item for item in canvas.items if isinstance(item, PixelBlock)]
     assert fewer(made) == "200 → 8 numbers, 25x fewer"
     assert said.count("Feature Maps") == said.count("Pooled Feature Maps") == 1
     assert any("200 → 8 numbers, 25x fewer" in text for text in said)
@@ -126,7 +126,9 @@ def test_three_channels_are_each_drawn_and_the_input_in_colour():
     assert len(made.maps) == 60
     assert made.picture.shape == (40, 30, 3)
     canvas = feature_maps.draw(made)
-    np.testing.assert_array_equal(next(item for item in canvas.items if isinstance(item, Picture)).rgb[::6, ::6], color)
+    np.testing.assert_array_equal(
+        next(item for item in canvas.items if isinstance(item, PixelBlock)).rgb[::6, ::6], color
+    )
     check(canvas)
 
 
@@ -139,7 +141,7 @@ def test_maps_of_another_shape_than_the_picture_leave_room_for_it(count, shape):
     picture = RNG.integers(0, 256, (200, 190), np.uint8)
     canvas = feature_maps.draw(FeatureSheet("x.png", made, vector, picture, "conv", one_scale=True))
     check(canvas)
-    drawn = [item.box for item in canvas.items if isinstance(item, Picture)]
+    drawn = [item.box for item in canvas.items if isinstance(item, PixelBlock)]
     for number, one in enumerate(drawn):
         assert one.x >= 0
         assert one.x + one.width <= canvas.width
@@ -164,13 +166,13 @@ def test_a_small_picture_beside_many_maps_is_magnified():
     made = many(80)
     small = RNG.integers(0, 256, (24, 20), np.uint8)
     canvas = feature_maps.draw(FeatureSheet("x.png", made.maps, made.pooled, small, "conv", one_scale=True))
-    assert any((one.box.height, one.box.width) == (24 * 9, 20 * 9) for one in canvas.items if isinstance(one, Picture))
+    assert any((one.box.height, one.box.width) == (24 * 9, 20 * 9) for one in canvas.items if isinstance(one, PixelBlock))
 
 
 def test_512_features_are_16_rows_of_32():
     made = many(512)
     canvas = feature_maps.draw(made)
-    strip = [item for item in canvas.items if isinstance(item, Picture)][-1]
+    strip = [item for item in canvas.items if isinstance(item, PixelBlock)][-1]
     assert (strip.box.height, strip.box.width) == (16 * 20, 32 * 20)
     colors = strip_scale(made, made.pooled[0]).colors(made.pooled[0].values.reshape(16, 32))
     np.testing.assert_array_equal(strip.rgb[10::20, 10::20], colors)
@@ -181,7 +183,7 @@ def test_512_features_are_16_rows_of_32():
 def test_other_numbers_of_thumbnails_end_in_a_shorter_row(count):
     made = many(count)
     canvas = feature_maps.draw(made)
-    rows = [item for item in canvas.items if isinstance(item, Picture) and item.box.height % 20 == 0][-2:]
+    rows = [item for item in canvas.items if isinstance(item, PixelBlock) and item.box.height % 20 == 0][-2:]
     assert sum(item.box.height // 20 * (item.box.width // 20) for item in rows) == count
     check(canvas)
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from poolcli.figures.color_scale import Scale
-from poolcli.figures.items import Picture, Text
+from poolcli.figures.items import PixelBlock, Text
 from poolcli.figures.kind_comparison import build_columns, draw, render
 from poolcli.images.read import from_array, read
 from poolcli.pipeline.engine import reading
@@ -24,7 +24,7 @@ def compared(kinds, picture=CAT, **settings):
 
 
 def pictures(made):
-    return [item.rgb for item in draw(made, "", "").items if isinstance(item, Picture)]
+    return [item.rgb for item in draw(made, "", "").items if isinstance(item, PixelBlock)]
 
 
 @pytest.mark.parametrize("settings", [{}, {"kernel": "edge"}, {"kernel": "emboss", "relu": False}])

@@ -11,7 +11,7 @@ from PIL import Image
 
 from poolcli.figures.block_mean import block_mean
 from poolcli.figures.color_scale import Scale
-from poolcli.figures.items import Hatch, Picture, Text
+from poolcli.figures.items import Hatch, PixelBlock, Text
 from poolcli.figures.ladder import draw, render
 from poolcli.figures.ladder_maps import Ladder, build_ladder
 from poolcli.figures.map_row import panel_sizes
@@ -70,7 +70,7 @@ def test_every_panel_is_its_map_in_the_colours_of_one_scale(picture: Any, settin
     steps = build_ladder(result)
     maps = [(name, values) for name, values in result.maps.items() if "pool2d" in name]
     first = list(result.maps)[list(result.maps).index(maps[0][0]) - 1]
-    pictures = [item.rgb for item in items(steps, Picture)]
+    pictures = [item.rgb for item in items(steps, PixelBlock)]
     for number, (_, values) in enumerate([(first, result.maps[first]), *maps]):
         colors = steps.scale.colors(values)
         k, unit = steps.times[number], steps.times[0]

@@ -8,7 +8,7 @@ from poolcli.experiments.drawn_maps import level_maps
 from poolcli.experiments.invariance import leveled_recipes, measure
 from poolcli.figures import PANEL
 from poolcli.figures.canvas import Canvas
-from poolcli.figures.items import Line, Picture, Text
+from poolcli.figures.items import Line, PixelBlock, Text
 from poolcli.figures.layout import Box
 from poolcli.figures.score_chart import COLORS, Series, draw_chart, draw_mark
 from poolcli.figures.shift_maps import ShiftFigure, draw
@@ -37,7 +37,7 @@ def drawn():
 def test_the_four_rows_hold_the_maps_of_every_level(drawn):
     circle, square = DEMOS["circle64"].draw()
     moved = np.pad(circle, 3, mode="edge")[:64, :64]
-    pictures = [item for item in drawn.items if isinstance(item, Picture)]
+    pictures = [item for item in drawn.items if isinstance(item, PixelBlock)]
     expected = [[circle], [moved], [], [square]]
     for row in (0, 1, 3):
         for _ in range(4):

@@ -10,7 +10,7 @@ import pytest
 from hardfiles import ERROR, PICTURE, hard_files, npy, oriented, saved
 from PIL import Image
 
-from poolcli.batch.sheet import Pair, tile
+from poolcli.batch.sheet import SheetPair, tile
 from poolcli.errors import ImageError, OptionError
 from poolcli.figures.thumbnail import LARGEST_CELL, NARROWEST, TILE, input_thumbnail, result_thumbnail
 from poolcli.images.decode import decode
@@ -89,7 +89,7 @@ def test_a_small_result_is_enlarged_up_to_a_side(size, side, expected):
 def test_a_small_result_is_not_drawn_larger_than_its_input(tmp_path):
     for name, side in (("input", 64), ("result", 32)):
         Image.fromarray(np.zeros((side, side), np.uint8)).save(tmp_path / f"{name}.png")
-    pair = Pair(0, str(tmp_path / "input.png"), str(tmp_path / "result.png"), "input.png", "", "64x64 → 32x32")
+    pair = SheetPair(0, str(tmp_path / "input.png"), str(tmp_path / "result.png"), "input.png", "", "64x64 → 32x32")
     made = tile("white", 10_000, pair)
     assert made.input.shape == made.result.shape == (128, 128)
 

@@ -11,7 +11,7 @@ from tiny import tiny_strips
 import poolcli
 from poolcli.errors import OptionError, SizeError
 from poolcli.ops import convolution_fft
-from poolcli.ops.borders import Bordered
+from poolcli.ops.borders import BorderedWindow
 from poolcli.ops.convolution_direct import TermStage
 from poolcli.ops.convolution_fft import TileStage
 from poolcli.ops.convolution_integer import IntegerStage
@@ -265,7 +265,7 @@ def test_rows_are_asked_for_in_order():
     for mode, size, stride, pads in itertools.product(
         NUMPY_MODES, (1, 3, 6), (1, 2, 5), ((0, 0), (3, 2), (8, 9), (9, 0))
     ):
-        border = Bordered(sliding_window((10, 10), (size, size), (stride, stride), (pads, pads)), mode)
+        border = BorderedWindow(sliding_window((10, 10), (size, size), (stride, stride), (pads, pads)), mode)
         needs = [border.needs(*border.span(a, a + 1)) for a in range(border.rows.out)]
         assert [lo for lo, _ in needs] == sorted(lo for lo, _ in needs)
         assert all(0 <= lo <= hi <= 10 for lo, hi in needs)

@@ -11,7 +11,7 @@ from tiny import tiny_strips
 
 import poolcli
 from poolcli.ops import rank_counting, window_parts
-from poolcli.ops.rank_method import Method
+from poolcli.ops.rank_method import RankMethod
 
 SETTINGS = settings(derandomize=True, deadline=None, max_examples=150)
 GEOMETRIES = [
@@ -38,9 +38,9 @@ def maps(draw):
 @SETTINGS
 @given(x=maps(), kind=st.sampled_from(list(KINDS)), geometry=st.sampled_from(GEOMETRIES), tiny=st.booleans())
 def test_counted_is_sorted(x, kind, geometry, tiny):
-    with by(Method.SORTING):
+    with by(RankMethod.SORTING):
         by_sorting = poolcli.pool2d(x, kind, **geometry, **KINDS[kind])
-    with by(Method.COUNTING), tiny_strips() if tiny else contextlib.nullcontext():
+    with by(RankMethod.COUNTING), tiny_strips() if tiny else contextlib.nullcontext():
         by_counting = poolcli.pool2d(x, kind, **geometry, **KINDS[kind])
 
     assert by_counting.dtype == by_sorting.dtype
@@ -52,7 +52,7 @@ def test_percentiles_are_numpys(q):
     x = np.random.default_rng(0).integers(0, 256, (40, 50), np.uint8)
     windows = np.lib.stride_tricks.sliding_window_view(x, (8, 8)).reshape(33, 43, 64)
 
-    with by(Method.COUNTING):
+    with by(RankMethod.COUNTING):
         found = poolcli.pool2d(x, "percentile", size=8, stride=1, q=q)
 
     np.testing.assert_array_equal(found, np.percentile(windows, q, axis=-1).astype(np.float32))
@@ -70,7 +70,7 @@ def test_tiles_and_searches(geometry, few, monkeypatch):
     maps = random.integers(0, 256, (2, 70, 90)), slope, slope + random.integers(-9, 1, slope.shape), slope // 200
     for x in (np.clip(one, 0, 255).astype(np.uint8) for one in maps):
         for kind, options in (("median", {}), ("percentile", {"q": 90}), ("percentile", {"q": 33.3})):
-            with by(Method.SORTING):
+            with by(RankMethod.SORTING):
                 by_sorting = poolcli.pool2d(x, kind, **geometry, **options)
-            with by(Method.COUNTING):
+            with by(RankMethod.COUNTING):
                 np.testing.assert_array_equal(poolcli.pool2d(x, kind, **geometry, **options), by_sorting)

@@ -14,7 +14,7 @@ from tiny import tiny_strips
 
 import poolcli
 from poolcli.ops import rank_method, rank_network, sorting_network
-from poolcli.ops.rank_method import Method
+from poolcli.ops.rank_method import RankMethod
 from poolcli.ops.value_range import Scratch, ValueRange
 from poolcli.ops.windows import sliding_window
 
@@ -65,7 +65,7 @@ def geometries(draw, height, width):
 
 
 def methods_of(x):
-    return [Method.NETWORK, Method.SORTING, *([Method.COUNTING] if x.dtype.itemsize == 1 else [])]
+    return [RankMethod.NETWORK, RankMethod.SORTING, *([RankMethod.COUNTING] if x.dtype.itemsize == 1 else [])]
 
 
 def close_percentiles(found, expected, kind):
@@ -92,7 +92,7 @@ def test_sliding_windows(data, x, kind, tiny, block):
     except ValueError:
         return
     if kind == "percentile" and np.isinf(x.astype(float)).any():  # numpy's formula makes NaN of some
-        with by(Method.SORTING):
+        with by(RankMethod.SORTING):
             expected = poolcli.pool2d(x, kind, **options)
 
     for method in methods_of(x):
@@ -106,10 +106,10 @@ def test_sliding_windows(data, x, kind, tiny, block):
 @SETTINGS
 @given(x=maps(), kind=st.sampled_from(list(KINDS)), size=st.tuples(st.integers(1, 16), st.integers(1, 16)))
 def test_adaptive_windows(x, kind, size):
-    with by(Method.SORTING):
+    with by(RankMethod.SORTING):
         expected = poolcli.adaptive_pool2d(x, size, kind, **KINDS[kind])
 
-    with by(Method.NETWORK):
+    with by(RankMethod.NETWORK):
         found = poolcli.adaptive_pool2d(x, size, kind, **KINDS[kind])
 
     assert found.dtype == expected.dtype
@@ -125,7 +125,7 @@ def test_networks_sort(size, stride):
     cells = size[0] * size[1]
 
     for ranks in [(0,), (cells // 2,), (cells // 3, cells - 1), ((cells - 1) // 2, cells // 2)]:
-        plan = sorting_network.plan(sorting_network.Shape(size, stride, (1, 1)), ranks)
+        plan = sorting_network.network_plan(sorting_network.NetworkShape(size, stride, (1, 1)), ranks)
         found = rank_network.ranked(plan, x, view.shape[:3], Scratch())
         for cell, rank_ in zip(found, ranks, strict=True):
             np.testing.assert_array_equal(cell, expected[..., rank_])
@@ -135,7 +135,9 @@ def test_networks_sort(size, stride):
     ("size", "most"), [(2, 6), (3, 17), (4, 37), (5, 57), (7, 150), (9, 222), (11, 330), (15, 720)]
 )
 def test_operations_for_a_median(size, most):
-    made = sorting_network.plan(sorting_network.Shape((size, size), (1, 1), (1, 1)), ((size * size - 1) // 2,))
+    made = sorting_network.network_plan(
+        sorting_network.NetworkShape((size, size), (1, 1), (1, 1)), ((size * size - 1) // 2,)
+    )
 
     assert made.calls / made.tile <= most
 
@@ -143,15 +145,15 @@ def test_operations_for_a_median(size, most):
 @pytest.mark.parametrize(
     ("dtype", "size", "shape", "method"),
     [
-        ("uint8", 3, (1440, 2560), Method.NETWORK),
-        ("uint8", 15, (1440, 2560), Method.NETWORK),
-        ("uint8", 31, (1440, 2560), Method.NETWORK),
-        ("uint8", 63, (1440, 2560), Method.COUNTING),
-        ("float32", 5, (1440, 2560), Method.NETWORK),
-        ("float32", 63, (1440, 2560), Method.SORTING),
-        ("uint16", 5, (1440, 2560), Method.NETWORK),
-        ("uint8", 31, (40, 40), Method.SORTING),
-        ("uint8", 3, (4, 4), Method.SORTING),
+        ("uint8", 3, (1440, 2560), RankMethod.NETWORK),
+        ("uint8", 15, (1440, 2560), RankMethod.NETWORK),
+        ("uint8", 31, (1440, 2560), RankMethod.NETWORK),
+        ("uint8", 63, (1440, 2560), RankMethod.COUNTING),
+        ("float32", 5, (1440, 2560), RankMethod.NETWORK),
+        ("float32", 63, (1440, 2560), RankMethod.SORTING),
+        ("uint16", 5, (1440, 2560), RankMethod.NETWORK),
+        ("uint8", 31, (40, 40), RankMethod.SORTING),
+        ("uint8", 3, (4, 4), RankMethod.SORTING),
     ],
 )
 def test_the_fastest_method_is_chosen(dtype, size, shape, method):
@@ -167,7 +169,7 @@ def test_percentiles_are_numpys(q, dtype):
     exact = x.astype(np.float64)  # numpy before 2.2 interpolates float32 in float32
     windows = np.lib.stride_tricks.sliding_window_view(exact, (4, 6)).reshape(137, 145, 24)
 
-    for method in (Method.NETWORK, Method.SORTING):
+    for method in (RankMethod.NETWORK, RankMethod.SORTING):
         with by(method):
             found = poolcli.pool2d(x, "percentile", size=(4, 6), stride=1, q=q)
         np.testing.assert_array_equal(found, np.percentile(windows, q, axis=-1).astype(found.dtype))
@@ -177,7 +179,7 @@ def test_float16_without_numbers():
     x = np.arange(30, dtype=np.float16).reshape(5, 6)
     x[2, 2] = np.nan
 
-    with by(Method.NETWORK):
+    with by(RankMethod.NETWORK):
         found = poolcli.pool2d(x, "median", size=3, stride=1)
 
     np.testing.assert_array_equal(np.isnan(found), [[True, True, True, False]] * 3)
@@ -185,7 +187,7 @@ def test_float16_without_numbers():
 
 
 def test_memory_does_not_follow_the_window():
-    plan = sorting_network.plan(sorting_network.Shape((15, 15), (1, 1), (1, 1)), (112,))
+    plan = sorting_network.network_plan(sorting_network.NetworkShape((15, 15), (1, 1), (1, 1)), (112,))
     scratch = Scratch()
 
     rank_network.ranked(plan, np.zeros((1, 200, 2560), np.float32), (1, 186, 2546), scratch)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from poolcli.batch.stores import Stores
 
 
-class MadeHere:
+class OwnFiles:
     """The files that journals list as written by poolcli, and those that carry the mark of a run.
 
     Parameters
