@@ -1,6 +1,6 @@
 """Every operation of `poolcli.ops` as slow, obvious loops: the specification in code, one number at a time.
 
-Written from the definitions, not from the package: the tests compare the two. Arrays are `(..., H, W)`;
+Written from the definitions, not from the package, of which it has only the parameters' names: the tests compare the two. Arrays are `(..., H, W)`;
 rows come before columns everywhere; a *cell* is a (row, column) of one plane. Nothing here is fast, and
 nothing checks options; only what the sizes themselves forbid is refused, with a `ValueError`.
 """
@@ -10,6 +10,8 @@ import math
 from collections import Counter
 
 import numpy as np
+
+from poolcli.ops.pools import PARAMETERS
 
 KEEP_TYPE = ("max", "min", "mode", "subsample")
 ALIASES = {"avg": "average", "mean": "average"}
@@ -267,7 +269,6 @@ REDUCERS = {  # kind -> what makes one number of a window's values (v); count is
     "mixed": lambda v, alpha, count, dtype, **_: mixed(v, given(alpha, 0.5), count, dtype),
     "stochastic": lambda v, seed, place, **_: drawn(v, given(seed, 0), place),
 }
-PARAMETERS = ("p", "q", "r", "alpha", "seed")
 
 
 def reduce(kind, values, count, dtype, place, parameters):
@@ -425,26 +426,7 @@ def relu(x):
 
 # ---------------------------------------------------------------- how close poolcli promises to be
 
-KINDS = (
-    "max",
-    "min",
-    "average",
-    "median",
-    "mode",
-    "percentile",
-    "sum",
-    "range",
-    "std",
-    "lp",
-    "rms",
-    "subsample",
-    "blur",
-    "gem",
-    "lse",
-    "soft",
-    "mixed",
-    "stochastic",
-)
+KINDS = (*REDUCERS, "blur")
 EXACT_KINDS = ("max", "min", "mode", "subsample", "range", "stochastic")
 PLACED_KINDS = ("stochastic",)
 """Their results depend on where in the map a window is."""

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import poolcli
+from poolcli.cli import group
 from poolcli.ops.settings import PADDING_NAMES
 
 ROOT = Path(__file__).parents[1]
@@ -47,6 +48,17 @@ def test_readme_has_every_kernel_with_its_weights(name):
 @pytest.mark.parametrize("name", PADDING_NAMES)
 def test_readme_has_every_padding(name):
     assert any(line.startswith(f"| `{name}` |") for line in README.splitlines())
+
+
+@pytest.mark.parametrize("name", group.COMMANDS)
+def test_readme_has_every_command_and_runs_it(name):
+    (row,) = (
+        line for line in README.splitlines() if re.match(rf"\| (\[`poolcli {name}`\]\(#|`poolcli {name}` \|)", line)
+    )
+    if section := re.search(r"\(#([^)]*)\)", row):
+        headings = re.findall(r"^#+ (.*)$", README, re.MULTILINE)
+        assert section[1] in [re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings]
+        assert any(f"poolcli {name} " in line for line in COMMANDS)
 
 
 def test_first_screen_has_the_two_commands_each_on_one_line():

@@ -166,7 +166,9 @@ def test_a_small_picture_beside_many_maps_is_magnified():
     made = many(80)
     small = RNG.integers(0, 256, (24, 20), np.uint8)
     canvas = feature_maps.draw(FeatureSheet("x.png", made.maps, made.pooled, small, "conv", one_scale=True))
-    assert any((one.box.height, one.box.width) == (24 * 9, 20 * 9) for one in canvas.items if isinstance(one, PixelBlock))
+    assert any(
+        (one.box.height, one.box.width) == (24 * 9, 20 * 9) for one in canvas.items if isinstance(one, PixelBlock)
+    )
 
 
 def test_512_features_are_16_rows_of_32():
