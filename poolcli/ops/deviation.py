@@ -17,12 +17,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from poolcli.ops.window_view import WindowView
+    from poolcli.ops.windows import Window
 
 SUM_BITS = 53
 """Of float64, in which floats are summed."""
 
 RESULT_BITS = 29
 """Of a float32 result that are right before it is rounded: 24, and five to round by."""
+
+MANY_CELLS = 100
+MANY_SHARED = 9
+"""Cells of a window, and windows that share a cell, above which sums are faster than deviations."""
 
 SCATTERED = 1 / 8
 """Share of the windows below which they are computed one by one."""
@@ -38,13 +43,23 @@ def std(view: WindowView) -> NDArray[Any]:
         return result
     kind = _exact_type(view)
     if kind is not None:
-        root = np.sqrt(_spread(view, kind)[0], dtype=np.float64)
+        root = view.scratch.empty("root", view.shape, np.float64)
+        np.sqrt(_spread(view, kind)[0], out=root)
         root /= view.counts()
         return root
-    if view.values.dtype.kind == "f" and view.values.dtype.itemsize <= 4:
+    if view.values.dtype.kind == "f" and view.values.dtype.itemsize <= 4 and _overlaps(view.window):
         return _from_safe_sums(view)
     mean = view.reduce(np.add, dtype=np.float64) / view.counts()
     return np.sqrt(_squared_deviations(view, mean) / view.counts())
+
+
+def _overlaps(window: Window) -> bool:
+    """Whether sums, which neighbouring windows share, are expected to be faster than deviations, which they do not."""
+    rows, cols = window.rows, window.cols
+    shared = window.cells
+    if isinstance(rows, Axis) and isinstance(cols, Axis):
+        shared //= rows.stride * cols.stride
+    return window.cells > MANY_CELLS or shared > MANY_SHARED
 
 
 def _exact_type(view: WindowView) -> np.dtype[Any] | None:
@@ -62,14 +77,29 @@ def _exact_type(view: WindowView) -> np.dtype[Any] | None:
 def _spread(view: WindowView, kind: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """For each window n Q - S², n Q and S."""
 
+    def cast(cells: NDArray[Any], to: np.dtype[Any]) -> NDArray[Any]:
+        made = view.scratch.brief.empty("cast", cells.shape, to)
+        made[...] = cells
+        return made
+
     def squared(cells: NDArray[Any]) -> NDArray[Any]:
-        wide = cells.astype(kind)  # a cast and a square by themselves are faster than both in one
+        wide = cast(cells, kind)  # a cast and a square by themselves are faster than both in one
         return np.square(wide, out=wide)
 
-    total = view.reduce(np.add, prepare=lambda cells: cells.astype(kind)).copy()
-    squares = view.reduce(np.add, prepare=squared)
+    total, spread = (view.scratch.empty(name, view.shape, kind) for name in ("total", "spread"))
+    if _overlaps(view.window):
+        total[...] = view.reduce(np.add, prepare=lambda cells: cast(cells, kind))
+        squares = view.reduce(np.add, prepare=squared)
+    else:
+        squares = view.scratch.empty("squares", view.shape, kind)
+        total.fill(0)
+        squares.fill(0)
+        for where, cells in view.offsets():
+            wide = cast(cells, kind)
+            combine(np.add, total, where, wide)
+            combine(np.add, squares, where, np.square(wide, out=wide))
     squares *= np.asarray(view.counts(), kind)
-    spread = np.square(total)
+    np.square(total, out=spread)
     np.subtract(squares, spread, out=spread)
     return spread, squares, total
 
@@ -104,7 +134,9 @@ def _squared_deviations(view: WindowView, mean: NDArray[Any]) -> NDArray[Any]:
     """The sum of the squared deviations of each window."""
     squared = np.zeros(view.shape)
     for where, cells in view.offsets():
-        combine(np.add, squared, where, np.square(cells - mean[where]))
+        off = view.scratch.brief.empty("deviation", cells.shape, np.float64)
+        np.subtract(cells, mean[where], out=off)
+        combine(np.add, squared, where, np.square(off, out=off))
     return squared
 
 

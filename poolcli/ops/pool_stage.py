@@ -90,7 +90,12 @@ class PoolStage(WindowedStage):
                 best = argmax(view, better, neutral(self.before.dtype), positions)
                 yield best_of_present(view, better, best, positions) if self.before.missing else best
             else:
-                yield self._reduced(view).astype(self.values.dtype, copy=False)
+                result = self._reduced(view)
+                if result.dtype != self.values.dtype:
+                    cast = scratch.empty("result", result.shape, self.values.dtype)
+                    np.copyto(cast, result, casting="unsafe")
+                    result = cast
+                yield result
         rows.drain()
 
     def _reduced(self, view: WindowView) -> NDArray[Any]:
