@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+MOST_BYTES = 1 << 28
+"""The largest list of names that is read: about two million names."""
+
+
 def inputs_of(arguments: Sequence[str], options: dict[str, Any]) -> list[str]:
     """The inputs: those on the command line, then those in the file of --files-from.
 
@@ -47,13 +51,16 @@ def _listed(path: str, *, null: bool) -> list[str]:
             if sys.stdin is None:
                 msg = f"{name}: stdin is closed; connect it to a list of names, or name a file"
                 raise ImageError(msg)
-            data = sys.stdin.buffer.read()
+            data = sys.stdin.buffer.read(MOST_BYTES + 1)
         else:
             with open(path, "rb") as file:
-                data = file.read()
+                data = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         msg = f"{name}: {getattr(error, 'strerror', None) or error}"
         raise ImageError(msg) from None
+    if len(data) > MOST_BYTES:
+        msg = f"{name}: more than {MOST_BYTES} bytes, which is no list of names"
+        raise ImageError(msg)
     if not null and b"\0" in data:
         msg = f"{name}: holds NUL characters; with -0 they separate the names"
         raise OptionError(msg)

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import stat
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -30,6 +31,8 @@ EXISTS = "exists already; choose another name with -o, or replace it with --forc
 PART = r"\..*\.[0-9a-f]{16}\.poolcli\.part"
 """Names of files while they are written; one that is left over is from a process that was killed."""
 
+READER_SECONDS = 5
+"""How long a named pipe may have no reader."""
 _DIRECTORY = "is a directory; write the name of a file"
 
 # Error numbers of file systems without hard links, and of those without fsync of folders.
@@ -135,7 +138,7 @@ def atomic_write(path: Path, data: Data, *, force: bool) -> None:
         if status is not None and stat.S_ISDIR(status.st_mode):
             raise OutputError(_DIRECTORY)
         if status is not None and not stat.S_ISREG(status.st_mode):
-            _write(os.open(path, os.O_WRONLY | _flags()), data, sync=False)
+            _write(_open_special(path, status.st_mode), data, sync=False)
             return
         if status is not None and not force:
             raise OutputError(EXISTS)
@@ -155,6 +158,26 @@ def atomic_write(path: Path, data: Data, *, force: bool) -> None:
                 os.unlink(temporary)
             raise
         _sync_folder(folder or os.curdir)
+
+
+def _open_special(path: Path, mode: int) -> int:
+    """Open a device or a named pipe; of a pipe, the program that reads it may begin a little later."""
+    if not stat.S_ISFIFO(mode):
+        return os.open(path, os.O_WRONLY | _flags())
+    late = time.monotonic() + READER_SECONDS
+    while True:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | _flags())  # else it would wait for ever
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            if time.monotonic() > late:
+                msg = f"no program reads this pipe within {READER_SECONDS} s; start the program that reads first"
+                raise OutputError(msg) from None
+            time.sleep(0.02)
+        else:
+            os.set_blocking(descriptor, True)
+            return descriptor
 
 
 def _flags() -> int:

@@ -4,6 +4,8 @@ import io
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from PIL import Image
 import poolcli
 from poolcli.batch.batch import Batch
 from poolcli.cli import progress, runner
+from poolcli.images import atomic
 from poolcli.images.read import read
 from poolcli.pipeline import engine
 from poolcli.pipeline.observers import RunProgress
@@ -239,6 +242,22 @@ def test_pipes_are_read_and_stdout_is_written_by_name_too(shell, small, command)
     assert done.returncode == 0, done.stderr
     with Image.open("out.png") as image:
         np.testing.assert_array_equal(np.asarray(image), small.reshape(12, 2, 20, 2).max((1, 3)))
+
+
+def test_a_pipe_without_a_reader_is_refused_and_a_late_reader_is_waited_for(cli, here, monkeypatch):
+    os.mkfifo("pipe")
+    monkeypatch.setattr(atomic, "READER_SECONDS", 0.1)
+    done = cli("run", "small.png", "-o", "pipe", "-f", "--format", "png", "--no-figure")
+    assert (done.exit_code, done.stderr.splitlines()[-1].split(";")[0]) == (
+        1, "pipe: no program reads this pipe within 0.1 s",
+    )  # fmt: skip
+    monkeypatch.setattr(atomic, "READER_SECONDS", 60)
+    with ThreadPoolExecutor(1) as pool, monkeypatch.context() as patch:
+        patch.setattr(atomic.time, "sleep", lambda _: got or got.append(pool.submit(Path("pipe").read_bytes)))
+        got = []
+        assert cli("run", "small.png", "-o", "pipe", "-f", "--format", "png", "--no-figure").exit_code == 0
+    assert cli("run", "small.png", "-o", "one.png", "--no-figure").exit_code == 0
+    assert got[0].result() == (here / "one.png").read_bytes()
 
 
 def test_a_pipe_without_a_writer_is_refused_within_seconds(shell):
