@@ -115,6 +115,66 @@ def png(draw: random.Random, rng: np.random.Generator) -> Sampled:
     return Sampled(made, rgba, color in {0, 4}, note=f"color type {color}, {bits} bits", deep=(color, bits) == (0, 16))
 
 
+def _over(top: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """RGBA over RGBA, unrounded."""
+    a, b = top[..., 3:] / 255, below[..., 3:] / 255
+    alpha = a + b * (1 - a)
+    mixed = (top[..., :3] * a + below[..., :3] * b * (1 - a)) / np.where(alpha > 0, alpha, 1)
+    return np.concatenate([mixed, alpha * 255], -1)
+
+
+def apng(draw: random.Random, rng: np.random.Generator) -> Sampled:
+    """Frames that are parts, with every disposal and blend, after a picture that may be none of them."""
+    color, high, wide = draw.choice((0, 2, 3, 4, 6)), draw.randrange(1, 8), draw.randrange(1, 8)
+    bits = draw.choice((1, 2, 4, 8)) if color in {0, 3} else 8
+    channels, top = {2: 3, 4: 2, 6: 4}.get(color, 1), (1 << bits) - 1
+    palette, alphas = rng.integers(0, 256, (top + 1, 3)), rng.choice([0, 128, 255], top + 1)
+    key = rng.integers(0, top + 1, channels) if color in {0, 2} and draw.random() < 0.5 else None
+    shared = {
+        3: _chunk(b"PLTE", palette.astype(np.uint8).tobytes()) + _chunk(b"tRNS", alphas.astype(np.uint8).tobytes())
+    }.get(color, b"" if key is None else _chunk(b"tRNS", key.astype(">u2").tobytes()))
+
+    def drawn(height: int, width: int) -> tuple[bytes, np.ndarray]:
+        values = rng.integers(0, top + 1, (height, width, channels))
+        rows = b"".join(b"\0" + packed(row, bits) for row in values)
+        if color == 3:
+            return zlib.compress(rows), with_alpha(palette[values[..., 0]], alphas[values[..., 0]])
+        alpha = (
+            values[..., -1] if color in {4, 6} else None if key is None else np.where((values == key).all(-1), 0, 255)
+        )
+        levels = values * (255 // top)
+        return zlib.compress(rows), with_alpha(levels[..., 0] if color in {0, 4} else levels[..., :3], alpha)
+
+    body, count, shown, sequence = b"", draw.randrange(1, 5), [], 0
+    canvas = np.zeros((high, wide, 4))
+    if draw.random() < 0.3:  # the first picture is for programs that know no animations
+        data, rgba = drawn(high, wide)
+        body, shown = _chunk(b"IDAT", data), [rgba]
+    for number in range(count):
+        part = number > 0 and draw.random() < 0.8
+        across, down = (draw.randrange(1, wide + 1), draw.randrange(1, high + 1)) if part else (wide, high)
+        left, upper = draw.randrange(wide - across + 1), draw.randrange(high - down + 1)
+        disposal, blend = draw.randrange(3), draw.randrange(2)
+        data, rgba = drawn(down, across)
+        body += _chunk(b"fcTL", struct.pack(">5IHHBB", sequence, across, down, left, upper, 1, 9, disposal, blend))
+        named = body.count(b"IDAT") > 0
+        body += _chunk(b"fdAT", struct.pack(">I", sequence + 1) + data) if named else _chunk(b"IDAT", data)
+        sequence += 1 + named
+        before, area = canvas.copy(), canvas[upper : upper + down, left : left + across]
+        area[...] = _over(rgba, area) if blend else rgba
+        shown.append(np.floor(canvas + 0.5).astype(np.int64))
+        if disposal == 1 or (disposal == 2 and number == 0):
+            area[...] = 0
+        elif disposal == 2:
+            canvas = before
+    page = draw.randrange(1, len(shown) + 1)
+    header = struct.pack(">IIBBBBB", wide, high, bits, color, 0, 0, 0)
+    start = _chunk(b"IHDR", header) + _chunk(b"acTL", struct.pack(">II", count, 0)) + shared
+    made = b"\x89PNG\r\n\x1a\n" + start + body + _chunk(b"IEND", b"")
+    # What is half transparent is mixed again and again, in 8 bits.
+    return Sampled(made, shown[page - 1], color in {0, 4}, 2, page, f"color type {color}, {bits} bits, frame {page}")
+
+
 # ---------------------------------------------------------------- GIF
 
 
@@ -290,4 +350,4 @@ def tiff(draw: random.Random, rng: np.random.Generator) -> Sampled:
     return Sampled(data, rgba, photometric != 3, note=f"{bits} bits, photometric {photometric}, fill order {fill}")
 
 
-KINDS = {"png": png, "gif": gif, "bmp": bmp, "pnm": pnm, "tiff": tiff}
+KINDS = {"png": png, "apng": apng, "gif": gif, "bmp": bmp, "pnm": pnm, "tiff": tiff}

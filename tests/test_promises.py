@@ -1,4 +1,4 @@
-"""What a batch promises, by number, and the tests that hold each promise."""
+"""What is promised, by number, and the tests that hold each promise: of a batch in a table, of a run and of any input by marker."""
 
 import ast
 from pathlib import Path
@@ -113,8 +113,51 @@ PROMISES = {
 }
 
 
+MARKED = {
+    "A1": "An output is the old one or the complete new one, whenever the run is killed.",
+    "A2": "A failure to write leaves the old output, nothing else, and one line.",
+    "A3": "What a format cannot hold is found before the output is touched.",
+    "A4": "Output equal to input, through links too, is refused.",
+    "A5": "No file starts a program.",
+    "A6": "Every difficult file is a picture with its values or one line, soon, with little memory.",
+    "A7": "A file whose decoding failed gives no picture.",
+    "A8": "16-bit and float samples keep their levels.",
+    "A9": "NaN and infinity are an error, zero or missing, and never a warning.",
+    "A10": "Pictures are read upright in every container, and results carry no orientation.",
+    "A11": "Damaged metadata lose no picture.",
+    "A12": "Of several frames one is read, and a note says which.",
+    "A13": "Settings are checked before anything is decoded.",
+    "A14": "More pixels than allowed are refused from the header and from the plan, without memory.",
+    "A15": "Memory is bounded by the picture: a little too little fails in one line, just enough passes.",
+    "A16": "What is no regular file is read once, or named.",
+    "A17": "A file that shrinks meanwhile kills nothing.",
+    "A18": "The environment changes neither result nor figure.",
+    "A19": "What is not used is not imported.",
+    "A20": "Same input and options give the same bytes, whatever the threads, the workers and the neighbours.",
+    "A21": "A stdout that is closed or full ends in a line, and the result is complete.",
+    "C1": "Any bytes end in a picture or an error of ours.",
+    "C2": "Any settings follow the definitions and their laws.",
+    "C3": "Any name is done or refused, and reports give it back.",
+    "C4": "Any journal never means done for a wrong output.",
+}
+
+
+def marks():
+    """The numbers of each `pytest.mark.promise` in the tests, with the test."""
+    for path in sorted(TESTS.rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            for mark in getattr(node, "decorator_list", []):
+                if isinstance(mark, ast.Call) and getattr(mark.func, "attr", "") == "promise":
+                    yield from ((number.value, f"{path.name}::{node.name}") for number in mark.args)
+
+
 def test_every_number_is_there():
     assert set(PROMISES) == {*(f"B{number}" for number in range(1, 18)), "C5"}
+    assert set(MARKED) == {*(f"A{number}" for number in range(1, 22)), *(f"C{number}" for number in range(1, 5))}
+
+
+def test_every_other_promise_has_a_test_with_its_number():
+    assert {number for number, _ in marks()} == set(MARKED)
 
 
 @pytest.mark.parametrize("number", PROMISES)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import math
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from poolcli.errors import ImageError
-from poolcli.images import tiff
+from poolcli.images import apng, tiff
 from poolcli.images.gif import whole_frame
 from poolcli.images.gif_blocks import canvas_size, frame_count
 from poolcli.images.modes import (
@@ -22,6 +23,7 @@ from poolcli.images.modes import (
     largest_sample,
     picture_array,
     scale_key,
+    to_rgba,
 )
 from poolcli.images.nodata import picture_cells
 from poolcli.images.pnm import scale_samples
@@ -102,6 +104,8 @@ def decode(
     kind, mode = image.format or "picture", image.mode
     if page > 1 and kind == "GIF":
         return _frame_of_gif(stream, page, channels, background, max_pixels, announce, nodata)
+    if page > 1 and kind == "PNG":
+        return _frame_of_png(image, stream, header, page, channels, background, announce, own_numbers, nodata)
     if page > 1:
         _turn_to(image, page, max_pixels, f"{kind} file")
         mode = image.mode
@@ -138,12 +142,18 @@ def decode(
         values, range_note = picture_array(whole, channels, background)
         notes += [range_note, frames]
         missing = None if nodata is None else picture_cells(image, values, largest, nodata)
-        if own_numbers and largest is not None and values.ndim == 2:
-            white = 65535 if values.dtype.itemsize == 2 else 255
-            values = ((values.astype(np.uint32) * largest + white // 2) // white).astype(values.dtype)
+        values = _own(values, largest) if own_numbers else values
     del image, whole  # freed before turning: the decoded colours and the turned copy need not be in memory together
     values, missing = _upright(values, orientation), None if missing is None else _upright(missing, orientation)
     return Decoded(values, kind, mode, tuple(note for note in notes if note), missing)
+
+
+def _own(values: NDArray[Any], largest: int | None) -> NDArray[Any]:
+    """The numbers that gray samples have in the file, of which the largest is `largest`, where Pillow has scaled them."""
+    if largest is None or values.ndim != 2:
+        return values
+    white = 65535 if values.dtype.itemsize == 2 else 255
+    return np.asarray(((values.astype(np.uint32) * largest + white // 2) // white).astype(values.dtype))
 
 
 def _load(image: ImageFile.ImageFile, stream: BinaryIO) -> None:
@@ -226,6 +236,53 @@ def _frame_of_gif(
         whole = whole_frame(stream, page, (width, height), max_pixels)
         values, _ = picture_array(whole, channels, background)
     return Decoded(values, "GIF", whole.mode, (f"frame {page} of {frame_count(stream)} used",))
+
+
+def _frame_of_png(
+    image: ImageFile.ImageFile,
+    stream: BinaryIO,
+    header: bytes,
+    page: int,
+    channels: str,
+    background: tuple[int, int, int],
+    announce: Callable[[int, int, int], None],
+    own_numbers: bool,
+    nodata: float | None,
+) -> Decoded:
+    """A later frame of an animation; `image` is the opened file."""
+    with picture_errors("PNG file"):
+        frames = apng.frame_count(stream)
+        _check_page(page, frames)
+        bits, gray = header[24], header[25] in {0, 4}
+        announce(*_turned((image.height, image.width), orientation := _orientation(image)), 1 if gray else 3)
+        pixels = image.width * image.height
+        whole = apng.whole_frame(stream, page, image.size, lambda one: _frame_as_rgba(one, pixels))
+    note = f"frame {page} of {frames} used"
+    if isinstance(whole, bytes):
+        one = decode(
+            io.BytesIO(whole), whole[:4096], channels, background, pixels, lambda *_: None,
+            own_numbers=own_numbers, nodata=nodata,
+        )  # fmt: skip
+        missing = None if one.missing is None else _upright(one.missing, orientation)
+        return one._replace(values=_upright(one.values, orientation), missing=missing, notes=(*one.notes, note))
+    if nodata is not None:
+        raise ImageError("nodata with a frame that is laid over others, whose samples are mixed; leave --nodata out")
+    values, _ = picture_array(whole.convert("LA") if gray else whole, channels, background)
+    values = _own(values, (1 << bits) - 1) if own_numbers and gray and bits < 8 else values
+    notes = (bits_note(image, header), note)
+    return Decoded(_upright(values, orientation), "PNG", whole.mode, tuple(one for one in notes if one))
+
+
+def _frame_as_rgba(stream: BinaryIO, max_pixels: int) -> Image.Image:
+    image = open_picture(stream, max_pixels)
+    stream.seek(0)
+    header = stream.read(26)
+    if image.mode.startswith("I"):
+        raise ImageError("PNG animation of 16-bit gray with a frame laid over others is not read; save the frame alone")
+    scale_key(image, header)
+    image.load()
+    check_palette(image)
+    return to_rgba(_completed(image, stream, header))
 
 
 def _completed(image: ImageFile.ImageFile, stream: BinaryIO, header: bytes) -> Image.Image:

@@ -223,10 +223,7 @@ def _collect(
 
 
 def _over(strip: Image.Image, background: tuple[int, int, int]) -> Image.Image:
-    if strip.mode == "1":  # Pillow compares the key with 0 and 1, but ours is scaled to 0…255
-        strip, key = strip.convert("L"), strip.info.get(_KEY)
-        strip.info.update({} if key is None else {_KEY: key})
-    rgba = (strip.convert("LA") if strip.mode == "La" else strip).convert("RGBA")
+    rgba = to_rgba(strip)
     opacity = rgba.getchannel("A")
     if COVERED in strip.info:
         covered = Image.new("L", strip.size)
@@ -235,6 +232,14 @@ def _over(strip: Image.Image, background: tuple[int, int, int]) -> Image.Image:
     flat = Image.new("RGB", strip.size, background)
     flat.paste(rgba, mask=opacity)
     return flat
+
+
+def to_rgba(image: Image.Image) -> Image.Image:
+    """Colours and opacity of a decoded picture of 8 bits, its key scaled by `scale_key`."""
+    if image.mode == "1":  # Pillow compares the key with 0 and 1, but ours is scaled to 0…255
+        image, key = image.convert("L"), image.info.get(_KEY)
+        image.info.update({} if key is None else {_KEY: key})
+    return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
 
 
 def keyed_by_sixteen_bits(image: Image.Image, low: Image.Image, key: tuple[int, ...]) -> Image.Image:

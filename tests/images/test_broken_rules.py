@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -141,3 +142,55 @@ def test_pages_of_a_gif_are_counted_to_the_last_whole_one():
         read_bytes(data, page=4)
     with pytest.raises(ImageError, match="nodata with a frame of a GIF"):
         read_bytes(data, page=2, nodata=1)
+
+
+def moving(shape, *frames):
+    """A PNG animation of gray frames: (left, top, values, blend)."""
+    bits = 16 if frames[0][2].dtype == np.uint16 else 8
+    header = struct.pack(">IIBBBBB", shape[1], shape[0], bits, 0, 0, 0, 0)
+    data = chunk(b"IHDR", header) + chunk(b"acTL", struct.pack(">II", len(frames), 0))
+    for number, (left, top, values, blend) in enumerate(frames):
+        height, width = values.shape
+        data += chunk(b"fcTL", struct.pack(">5IHHBB", 2 * number, width, height, left, top, 1, 9, 0, blend))
+        rows = zlib.compress(b"".join(b"\0" + row.astype(f">u{bits // 8}").tobytes() for row in values))
+        data += chunk(b"fdAT", struct.pack(">I", 2 * number + 1) + rows) if number else chunk(b"IDAT", rows)
+    return b"\x89PNG\r\n\x1a\n" + data + chunk(b"IEND", b"")
+
+
+def test_frames_of_sixteen_bits_are_whole_or_refused():
+    first, second = (np.full((3, 4), value, np.uint16) for value in (1000, 54321))
+    picture = read_bytes(moving((3, 4), (0, 0, first, 0), (0, 0, second, 0)), page=2)
+    np.testing.assert_array_equal(picture.values, second, strict=True)
+    assert picture.notes == ("frame 2 of 2 used",)
+    with pytest.raises(ImageError, match="16-bit gray with a frame laid over others is not read"):
+        read_bytes(moving((3, 4), (0, 0, first, 0), (1, 1, second[:2, :2], 0)), page=2)
+
+
+def test_frames_keep_nodata_where_they_are_whole():
+    first, second = np.full((3, 4), 7, np.uint8), np.arange(12, dtype=np.uint8).reshape(3, 4)
+    values = read_bytes(moving((3, 4), (0, 0, first, 0), (0, 0, second, 0)), page=2, nodata=5).values
+    np.testing.assert_array_equal(values, np.where(second == 5, np.nan, second))
+    with pytest.raises(ImageError, match="nodata with a frame that is laid over others"):
+        read_bytes(moving((3, 4), (0, 0, first, 0), (0, 0, second, 1)), page=2, nodata=5)
+
+
+def test_a_frame_beyond_the_picture_is_damage():
+    first = np.zeros((3, 4), np.uint8)
+    for place in ((3, 0), (0, 2), (2**31, 0)):
+        with pytest.raises(ImageError, match="damaged PNG file: frame 2 lies beyond the picture"):
+            read_bytes(moving((3, 4), (0, 0, first, 0), (*place, first[:2, :2], 0)), page=2)
+    with pytest.raises(ImageError, match="page 3 of a file of 2; write 1 to 2"):
+        read_bytes(moving((3, 4), (0, 0, first, 0), (0, 0, first, 0)), page=3)
+    with pytest.raises(ImageError, match="page 2 of a file of one page"):
+        read_bytes(GRAY_PNG, page=2)
+
+
+def test_an_animation_is_turned_upright():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    block = chunk(b"eXIf", exif.tobytes()[6:])
+    first, second = np.zeros((3, 4), np.uint8), np.arange(12, dtype=np.uint8).reshape(3, 4)
+    for blend in (0, 1):
+        data = moving((3, 4), (0, 0, first, 0), (0, 0, second, blend))
+        values = read_bytes(data[:33] + block + data[33:], page=2).values
+        np.testing.assert_array_equal(values, np.rot90(second, -1))

@@ -52,7 +52,7 @@ def test_many_more(kind):
         check(kind, seed)
 
 
-@pytest.mark.parametrize("kind", ["png", "gif", "bmp", "tiff"])
+@pytest.mark.parametrize("kind", ["png", "apng", "gif", "bmp", "tiff"])
 @pytest.mark.promise("A7")
 def test_a_file_cut_anywhere_is_refused_or_whole(kind):
     """Every cut ends in an error or, where only a trailer is missing, in the same picture."""
