@@ -15,8 +15,8 @@ from batches import OWN, done, fill, pgm, tree, until
 from PIL import Image
 
 from poolcli.batch.journal import Journal
-from poolcli.batch.made_here import is_marked
 from poolcli.cli import batch_options
+from poolcli.images.embedded import carries_mark
 
 
 def batch(cli, *args, code=0, **options):
@@ -101,7 +101,7 @@ def test_a_picture_that_speaks_of_poolcli_is_a_picture(cli, here):
 def test_a_named_pipe_is_not_opened_for_its_mark(here):
     os.mkfifo("pipe.png")
     found = []
-    thread = Thread(target=lambda: found.append(is_marked("pipe.png")), daemon=True)
+    thread = Thread(target=lambda: found.append(carries_mark("pipe.png")), daemon=True)
     thread.start()
     thread.join(30)
     assert found == [False]
