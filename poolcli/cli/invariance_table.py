@@ -43,7 +43,7 @@ def cells(one: Similarity, shifts: int) -> list[str]:
         empty or ratio(one.cosine, "empty"),
         empty or ratio(one.control, "empty"),
         ratio(one.score),
-        f"{one.largest_change:.4g}",
+        f"{one.largest_change:.7g}",
     ]
 
 

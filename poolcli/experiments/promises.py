@@ -53,7 +53,9 @@ class Promise(NamedTuple):
     exact: bool = True
 
 
-def promise_of(engine: str, one: PlacedStep, operation: Operation, fed: Map, ours: Map) -> Promise:
+def promise_of(
+    engine: str, one: PlacedStep, operation: Operation, fed: Map, ours: Map, *, integers: bool = False
+) -> Promise:
     """What is promised of a step.
 
     Parameters
@@ -65,6 +67,8 @@ def promise_of(engine: str, one: PlacedStep, operation: Operation, fed: Map, our
     fed : ndarray of shape (planes, H, W)
         The map before.
     ours : ndarray of shape (planes, h, w)
+    integers : bool
+        Whether poolcli computes it on integers: its sums are then exact, however large.
     """
     largest = float(np.abs(fed).max(initial=0))
     whole = bool((fed == np.rint(fed)).all())
@@ -76,7 +80,8 @@ def promise_of(engine: str, one: PlacedStep, operation: Operation, fed: Map, our
     cells = operation.window.cells
     if operation.kind != "lp" and operation.op == "pool2d" and whole and largest * cells < WHOLE:
         return Promise(WHOLE_SUMS)
-    if cells > EXACT_CELLS or operation.op == "global_pool2d":
+    beyond = integers and operation.kind != "lp" and largest * cells >= WHOLE
+    if cells > EXACT_CELLS or operation.op == "global_pool2d" or beyond:
         return _large_promise(operation, fed, ours)
     return _small_promise(engine, one, operation, fed, ours, whole=whole)
 
@@ -106,7 +111,10 @@ def _filter_promise(operation: Operation, largest: float, *, whole: bool) -> Pro
 
 
 def _large_promise(operation: Operation, fed: Map, ours: Map) -> Promise:
-    """Of windows of many cells: poolcli is near the exact result, and the engine as near as sums of float32 can be."""
+    """Of windows of many cells, or large sums of integers.
+
+    poolcli is near the exact result, and the engine as near as sums of float32 can be.
+    """
     assert operation.window is not None
     cells = operation.window.cells
     norm = operation.kind == "lp"

@@ -114,6 +114,8 @@ class StepMaps(NamedTuple):
     fed: Map
     ours: Map
     seconds: float
+    integers: bool
+    """Whether poolcli computed on integers."""
 
 
 def step_maps(picture: Picture, recipe: Recipe, threads: int | None = None) -> Iterator[StepMaps]:
@@ -135,7 +137,9 @@ def step_maps(picture: Picture, recipe: Recipe, threads: int | None = None) -> I
         made = np.empty((len(current), *placed.shape), placed.values.dtype)
         count = max(1, min(cores(), current.size // THREAD_CELLS)) if threads is None else threads
         seconds = _fastest(partial(strips.run, current, placed.stages, made, threads=count))[0]
-        yield StepMaps(placed, operation_of(placed), _float32(current), _float32(made), seconds)
+        yield StepMaps(
+            placed, operation_of(placed), _float32(current), _float32(made), seconds, current.dtype.kind in "iu"
+        )
         current = _held_by_float32(made)
 
 
@@ -175,7 +179,7 @@ def _compared(name: str, engine: Engine, step: StepMaps) -> StageComparison:
     if theirs.shape != ours.shape:
         sizes = "x".join(map(str, theirs.shape[1:]))
         return StageComparison(**about, kept=False, promise=f"a map of this size, and not of {sizes}")
-    promise = promise_of(name, one, step.operation, step.fed, ours)
+    promise = promise_of(name, one, step.operation, step.fed, ours, integers=step.integers)
     ulps = ulps_between(ours, theirs)
     with np.errstate(invalid="ignore"):
         difference = np.where(ulps == 0, 0.0, np.abs(ours.astype(np.float64) - theirs))

@@ -277,6 +277,16 @@ def test_averages_of_reals_are_promised_to_the_bit_in_pytorch_alone():
             assert found.kept == expected, (name, ulps)
 
 
+@pytest.mark.parametrize(("ulps", "kept"), [(0, True), (2, True), (200, False)])
+def test_large_sums_of_integers_are_exact_and_those_of_engines_are_not(ulps, kept):
+    """25 cells of a million exceed the whole numbers that float32 has."""
+    x = np.random.default_rng(5).integers(900_000, 1_100_000, (20, 30)).astype(np.int32)
+    made = poolcli.recipe(pool="average", size=5)
+    (found,) = compare_engines({"torch": Off(ulps)}, read_picture(x, made), made)
+    assert found.kept == kept
+    assert found.stages[0].promise.startswith("within 1e-06 of the exact average")
+
+
 def test_each_step_is_fed_with_our_map_before():
     options = {"kernel": "blur", "pool": "average", "size": 3, "repeat": 2, "range": "byte"}
     engine, made = Off(3), poolcli.recipe(**options)
