@@ -14,10 +14,11 @@ _WORDS = ("failed to map segment", "cannot map", "cannot allocate memory", "out 
 PROBE_BYTES = 1 << 24
 """Memory is taken to be short when so much cannot be allocated: it is more than most single steps need."""
 
-LIBRARY_BYTES = 104 << 20
+LIBRARY_BYTES = 106 << 20
 """Address space that numpy, Pillow and poolcli take when they are loaded, and a small picture, measured on Linux.
 
-With less, libraries end the process (OpenBLAS) or print tracebacks (hashlib) instead of raising an error."""
+With less, libraries end the process (OpenBLAS) or print tracebacks (hashlib) instead of raising an error; with hardly more,
+Python itself prints errors when it ends."""
 
 
 def lacks_memory(error: BaseException) -> bool:

@@ -61,7 +61,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         if too_low_to_start():
-            raise Failure(f"not enough memory{limits()}; poolcli needs about 128 MB to start, raise the limit")
+            raise Failure(f"not enough memory{limits()}; poolcli needs about 130 MB to start, raise the limit")
         with held():
             command: click.Command = import_module(COMMANDS[cmd_name].module).command
         return command
