@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from poolcli.experiments.feature_work import FeatureWork
     from poolcli.experiments.vectors import Vectors
+    from poolcli.figures.feature_sheet import FeatureSheet
 
 MOST = 16
 """Pictures whose maps are drawn, where there are several."""
@@ -81,17 +82,25 @@ def draw_figures(
         with errors_about(display_name(source)):
             from poolcli.figures.feature_maps import render
 
-            sheet = work.extractor.sheet(read(source, **work.extractor.reading(work.max_pixels)))
+            sheet = _sheet(source, work)
             data, done = render(sheet, _format(path)), sheet.done
         with errors_about(display_name(path)):
             atomic_write(path, data, force=force)
             wrote.append(path)
     if alone:
         return wrote
+    if not others:  # so many that none is drawn: the first says what was done to each
+        source = next(path for path in pictures if path is not None)
+        with errors_about(display_name(source)):
+            done = _sheet(source, work).done
     with errors_about(display_name(first)):
         data = _vectors_figure(pictures, vectors, done, _format(first), work.max_pixels)
         atomic_write(first, data, force=force)
     return [first, *wrote]
+
+
+def _sheet(source: str, work: FeatureWork) -> FeatureSheet:
+    return work.extractor.sheet(read(source, **work.extractor.reading(work.max_pixels)))
 
 
 def _vectors_figure(

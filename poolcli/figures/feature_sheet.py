@@ -113,7 +113,7 @@ def feature_map(
     factor = max(1, -(-max(height, width) // side))
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    mean = float(finite.mean(dtype=np.float64)) if finite.size else 0.0
+    mean = float(np.float32(finite.mean(dtype=np.float64))) if finite.size else 0.0  # as the features are written
     full = max(-low, high)
     limit = full
     if finite.size >= FEW_CELLS:

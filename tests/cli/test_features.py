@@ -208,6 +208,8 @@ def test_of_many_pictures_the_vectors_alone_are_drawn(cli, here):
     result = cli("features", ".", "--include", "n*.png", "--figure", "f.png", "--jobs", "0", "-o", "v.npy")
     assert result.exit_code == 0
     assert sorted(path.name for path in here.glob("f*.png")) == ["f.png"]
+    with Image.open("f.png") as figure:
+        assert "each of 20 kernels, same, cross-correlation → ReLU → global average" in figure.text["Description"]
 
 
 def test_verbose_tells_each_picture_and_a_fault_of_ours_costs_one(cli, monkeypatch):
