@@ -40,6 +40,9 @@ _PAUSES = (0.0, 0.1, 0.5)
 """Seconds before each attempt to start a worker: a server that is dying is replaced only when it is gone."""
 _END_SECONDS = 1.0
 """The longest wait for a process that was killed."""
+_MOST_OF_TMPDIR = 64
+"""Bytes of a temporary folder below which the socket of the server has a name of 104 bytes at most."""
+_SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - multiprocessing makes a closed folder of its own there
 _UNKNOWN = 255
 """Exit code that multiprocessing reports of a process whose server died."""
 _AHEAD_BYTES = 1 << 16
@@ -85,7 +88,7 @@ class ProcessBackend:
             except (EOFError, ConnectionError):
                 continue  # the server died; the next attempt starts another one
             except (OSError, MemoryError) as error:
-                reason = getattr(error, "strerror", None) or "not enough memory"
+                reason = "not enough memory" if isinstance(error, MemoryError) else error.strerror or str(error)
                 raise PoolcliError(_no_workers(reason)) from None
             except RuntimeError as error:
                 if not lacks_memory(error):
@@ -228,8 +231,23 @@ def prepare(preload: Sequence[str]) -> None:
             # An isolated interpreter (-I, -E) ignores PYTHONPATH and might import another poolcli; workers then import
             # by themselves, after they were given this process's path.
             forkserver.set_forkserver_preload([] if sys.flags.ignore_environment else list(preload))
-            with _quiet_birth(), _own_import_path():
+            with _quiet_birth(), _own_import_path(), _short_temporary_folder():
                 forkserver.ensure_running()
+
+
+@contextmanager
+def _short_temporary_folder() -> Iterator[None]:
+    """Replace a TMPDIR with a long name, below which no socket could have a name."""
+    import tempfile
+
+    before = tempfile.tempdir
+    if len(os.fsencode(tempfile.gettempdir())) > _MOST_OF_TMPDIR:
+        short = (folder for folder in _SHORT_FOLDERS if os.access(folder, os.W_OK | os.X_OK))
+        tempfile.tempdir = next(short, before)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 @contextmanager

@@ -399,6 +399,16 @@ def test_workers_do_not_run_the_program_that_started_poolcli(here):
     assert len(tree("out")) == 3
 
 
+def test_a_temporary_folder_with_a_long_name_is_no_obstacle(shell, here):
+    """No socket can have a name of more than 107 bytes."""
+    fill("in", 2)
+    (here / ("t" * 120)).mkdir()
+    done = shell("poolcli batch in -o out --no-figure --jobs 2", env={"TMPDIR": str(here / ("t" * 120))})
+    assert done.returncode == 0, done.stderr
+    assert len(tree("out")) == 2
+    assert os.listdir("t" * 120) == []
+
+
 def test_without_shared_memory_workers_work(shell, here):
     fill("in", 3)
     command = "poolcli batch in -o out --jobs 2"
