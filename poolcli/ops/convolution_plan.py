@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poolcli.ops.borders import BorderedWindow
+from poolcli.ops.convolution_balanced import BalancedStage, balanced_cost, balanced_factors
 from poolcli.ops.convolution_direct import TermStage
 from poolcli.ops.convolution_fft import LARGEST_EXACT, TileStage, tile_cost
 from poolcli.ops.convolution_integer import IntegerStage
@@ -20,9 +21,13 @@ from poolcli.ops.kernels import factors, is_balanced, low_rank
 from poolcli.ops.value_range import ValueRange
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from poolcli.ops.windows import Window
+
+    FloatStage = TermStage | MatrixStage | TileStage
 
 LARGEST_FLOAT32 = 2.0**120
 """Sums that could be larger are computed in float64: they may leave float32's range on the way to one that does not."""
@@ -59,7 +64,7 @@ def filtered_values(before: ValueRange, weights: NDArray[np.float64], passes: in
 
 def stage_for(
     window: Window, before: ValueRange, weights: NDArray[np.float64], planes: int, mode: str = "zeros"
-) -> TermStage | MatrixStage | TileStage:
+) -> FloatStage:
     """The stage that filters a map of `before` values, by the plan that takes least time.
 
     Raises
@@ -78,19 +83,23 @@ def stage_for(
     whole, apart = (_sum_type(before, weights, passes) for passes in (used, len(factor) * sum(weights.shape)))
     if is_balanced(weights) and not all(is_balanced(column) or is_balanced(row) for column, row in factor):
         factor = []  # their sum would not be 0 in flat areas
-    costs = {"terms": _term_cost(window, weights, whole), "tiles": tile_cost(window)}
+    plans: list[tuple[float, Callable[[], FloatStage]]] = [
+        (_term_cost(window, weights, whole), lambda: TermStage(window, ValueRange(whole), weights, planes, mode)),
+        (tile_cost(window), lambda: TileStage(window, before, real, weights, mode)),
+    ]
     if BorderedWindow(window, mode).compact:
-        costs["matrix"] = matrix_cost(window, weights.shape, whole)
+        cost = matrix_cost(window, weights.shape, whole)
+        plans.append((cost, lambda: MatrixStage(window, real, whole, weights, mode)))
         if factor:
-            costs["factors"] = factors_cost(window, len(factor), apart)
-    plan = min(costs, key=lambda name: costs[name])
-    if plan == "terms":
-        return TermStage(window, ValueRange(whole), weights, planes, mode)
-    if plan == "tiles":
-        return TileStage(window, before, real, weights, mode)
-    if plan == "matrix":
-        return MatrixStage(window, real, whole, weights, mode)
-    return MatrixStage(window, real, apart, weights, mode, factor)
+            cost = factors_cost(window, len(factor), apart)
+            plans.append((cost, lambda: MatrixStage(window, real, apart, weights, mode, factor)))
+    settled = (
+        balanced_factors(weights) if is_balanced(weights) and window.rows.stride == window.cols.stride == 1 else []
+    )
+    if settled:
+        cost = balanced_cost(window, settled, real.dtype)
+        plans.append((cost, lambda: BalancedStage(window, real, weights, planes, mode, settled)))
+    return min(plans, key=lambda plan: plan[0])[1]()
 
 
 def _sum_type(before: ValueRange, weights: NDArray[np.float64], passes: int) -> np.dtype[Any]:
