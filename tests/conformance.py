@@ -31,6 +31,8 @@ except ImportError:
     torch = None
 
 onnxruntime.set_default_logger_severity(4)
+ALONE = onnxruntime.SessionOptions()
+ALONE.intra_op_num_threads = ALONE.inter_op_num_threads = 1
 FLOATS = (np.float32, np.float64)
 INTEGERS = (np.uint8, np.int8, np.int16, np.int32, np.int64)
 
@@ -57,7 +59,7 @@ def onnx_answer(op, x, *weights, **attributes):
     outputs = [helper.make_tensor_value_info("y", kinds[x.dtype.name], None)]
     graph = helper.make_graph([node], "pooling", inputs, outputs)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model.SerializeToString(), ALONE, providers=["CPUExecutionProvider"])
     return session.run(None, dict(zip(names, (x, *weights), strict=True)))[0]
 
 

@@ -278,9 +278,9 @@ def _sixteen_bits(image: Image.Image, background: tuple[int, int, int]) -> tuple
 
 
 def _whole_numbers(image: Image.Image) -> tuple[NDArray[Any], str | None]:
+    if image.format == "PPM":  # 16-bit PGM, scaled to 0…65535 by its stated maximum
+        return _collect(image, np.uint16, 1, lambda strip: strip), None
     values = _collect(image, np.int32, 1, lambda strip: strip)
-    if image.format == "PPM":
-        return values.astype(np.uint16), None  # 16-bit PGM, scaled to 0…65535 by its stated maximum
     tags = tiff.page_tags(image)
     if tags.get(tiff.BITS) == (16,):
         values = values.astype(np.int16)
