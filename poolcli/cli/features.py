@@ -41,7 +41,8 @@ from poolcli.display import display_name
 from poolcli.errors import OptionError
 from poolcli.experiments.banks import FILES, NONE, bank_named
 from poolcli.experiments.feature_work import FeatureOutcome, FeatureWork, measure
-from poolcli.experiments.features import GLOBAL_KINDS, extraction, levels_value
+from poolcli.experiments.features import GLOBAL_KINDS, extraction
+from poolcli.experiments.pyramid import levels_value
 from poolcli.experiments.vectors import Vectors, encoder
 from poolcli.images.atomic import atomic_write, check_target
 from poolcli.ops.banks import BANKS

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from poolcli import __version__
 from poolcli.cli.console import align_columns
@@ -64,7 +63,7 @@ def _remarks(stage: StageComparison, title: str) -> list[str]:
         return []
     share = 1 - stage.equal / stage.cells
     ulps = f"{stage.ulps:,.0f}" if stage.ulps < MOST_ULPS else f"{stage.ulps:.2g}"
-    near = " (of numbers near 0)" if MOST_ULPS <= stage.ulps < np.inf and stage.kept else ""
+    near = " (of numbers near 0)" if MOST_ULPS <= stage.ulps < math.inf and stage.kept else ""
     differ = f"{100 * share:.3g} % differ, by at most {stage.largest:.3g}, {ulps} ulp{'s' * (stage.ulps != 1)}{near}"
     return [f"{differ}; promised: {stage.promise}", _first(stage.first, title)]
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from poolcli.experiments.views import as_planes, level_names
+from poolcli.experiments.planes import as_planes
+from poolcli.experiments.views import level_names
 from poolcli.images.arrays import row_chunks
 from poolcli.images.quantize import output_values
 from poolcli.ops.value_range import ValueRange

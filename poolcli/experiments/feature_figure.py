@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from poolcli.display import printable
-from poolcli.experiments.features import cosines, maps, planes_of, steps, vector
+from poolcli.experiments.features import cosines, maps, steps, vector
+from poolcli.experiments.planes import planes_of
 from poolcli.figures import captions
 from poolcli.figures.feature_sheet import MOST_NAMED, FeatureSheet, PooledMaps, feature_map, reduced, side_for
 from poolcli.figures.feature_vectors import VectorSheet, scaled

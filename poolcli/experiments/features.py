@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from poolcli.errors import OptionError
+from poolcli.experiments.planes import planes_of
+from poolcli.experiments.pyramid import cell_names
 from poolcli.images.quantize import output_values
 from poolcli.ops import strips
 from poolcli.ops.kernels import Kernel, weights_of
@@ -42,7 +44,6 @@ INPUT = "input"
 """The feature's name where nothing filters the picture."""
 
 WINDOW = ("size", "stride", "padding", "dilation", "ceil", "count_include_pad", "repeat", "global_pool", "output_size")
-LARGEST_LEVEL = 64
 
 
 class KernelRecipe(NamedTuple):
@@ -153,8 +154,7 @@ class Extraction:
     @cached_property
     def cells(self) -> list[str]:
         """What follows a map's name for each of its cells: ``.2x2.0.1``; once nothing without a pyramid."""
-        cells = [f".{n}x{n}.{r}.{c}" for n in self.levels for r in range(n) for c in range(n)]
-        return cells or [""]
+        return cell_names(self.levels)
 
 
 def extraction(
@@ -198,26 +198,13 @@ def extraction(
     return Extraction(made, tuple(bank.kernels.items()) if bank else (), kinds, levels)
 
 
-def levels_value(text: str) -> tuple[int, ...]:
-    """The levels of a pyramid: ``1,2,4``.
-
-    Raises
-    ------
-    OptionError
-
-    Examples
-    --------
-    >>> levels_value("1,2,4")
-    (1, 2, 4)
-    """
-    try:
-        levels = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        levels = ()
-    if not levels or len(set(levels)) < len(levels) or not 1 <= min(levels) <= max(levels) <= LARGEST_LEVEL:
-        msg = f"pyramid {text!r}: write different whole numbers from 1 to {LARGEST_LEVEL}, such as 1,2,4"
-        raise OptionError(msg)
-    return levels
+def _map_name(filters: Sequence[Any]) -> str:
+    """The name of the map that a recipe with these filters makes."""
+    if not filters:
+        return INPUT
+    if len(filters) > 1:
+        return "map"
+    return filters[0] if isinstance(filters[0], str) else "kernel"
 
 
 def _rows(weights: Any) -> tuple[tuple[float, ...], ...]:
@@ -261,12 +248,6 @@ def _kernel_plan(
     divisor = part.kernel.divisor if whole and part.kernel else 1
     placed = plan_for(placed, unit, 0)
     return KernelPlan(placed, tuple(stage for one in placed for stage in one.stages), poolings, divisor)
-
-
-def planes_of(picture: Picture) -> NDArray[Any]:
-    """The channels of a picture, shape (P, H, W)."""
-    values = picture.values
-    return values[None] if values.ndim == 2 else np.ascontiguousarray(np.moveaxis(values, -1, 0))
 
 
 def vector(picture: Picture, how: Extraction) -> NDArray[np.float32]:

@@ -12,9 +12,10 @@ import numpy as np
 
 from poolcli.errors import OptionError, SizeError
 from poolcli.experiments.drawn_maps import drawn_maps
+from poolcli.experiments.planes import as_planes
 from poolcli.experiments.shifts import view_size
 from poolcli.experiments.similarity import MapsSeen, Similarity
-from poolcli.experiments.views import Views, planes_of
+from poolcli.experiments.views import Views
 from poolcli.pipeline.kinds import recipes_of
 from poolcli.pipeline.plan import plan
 from poolcli.pipeline.steps import Conv2D, Pool, Pool2D
@@ -174,7 +175,7 @@ def measure(
     SizeError
         The picture is too small for the shifts or the levels, or the control has another size.
     """
-    planes = planes_of(picture)
+    planes = as_planes(picture.values)
     size = planes.shape[1], planes.shape[2]
     view = view_size(size, max_shift, fill)
     check_levels(recipes, view, len(planes), planes.dtype)
@@ -186,7 +187,7 @@ def measure(
     else:
         check_alike(control, picture)
         about = control.source
-        other = Views(control, planes_of(control), max_shift, fill)
+        other = Views(control, as_planes(control.values), max_shift, fill)
     found: dict[str, list[_LevelResult]] = {}
     for recipe in recipes:
         level_0 = next(iter(found.values()))[:1] if found else []  # the same for all kinds

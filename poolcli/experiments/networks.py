@@ -15,6 +15,7 @@ from poolcli.display import display_name
 from poolcli.errors import ImageError, OptionError
 from poolcli.experiments import onnx_model
 from poolcli.experiments.onnx_model import MISSING, USUAL_SIZE, ImageInput, Layer
+from poolcli.experiments.pyramid import cell_names
 from poolcli.ops.pooling import adaptive_pool2d
 from poolcli.pipeline.recipe import Recipe
 
@@ -94,7 +95,7 @@ class NetworkExtraction:
     @property
     def cells(self) -> list[str]:
         """What follows a map's name for each of its cells."""
-        return [f".{n}x{n}.{r}.{c}" for n in self.levels for r in range(n) for c in range(n)] or [""]
+        return cell_names(self.levels)
 
     def maps(self, picture: Picture) -> NDArray[np.float32]:
         """The layer's maps, shape (C, h, w).

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poolcli.experiments.planes import as_planes
 from poolcli.experiments.shifts import shifted, shifts
 from poolcli.ops.pools import POOLS
 from poolcli.pipeline.engine import execute
@@ -93,13 +94,3 @@ def draws(recipe: Recipe) -> bool:
 def level_names(recipe: Recipe) -> list[str]:
     """Names of the maps that are levels, as in `Result.raw_maps`."""
     return map_names(recipe)[len(recipe.stages) - 1 :]
-
-
-def planes_of(picture: Picture) -> NDArray[Any]:
-    """The values as (C, H, W)."""
-    return as_planes(picture.values)
-
-
-def as_planes(values: NDArray[Any]) -> NDArray[Any]:
-    """An array of shape (H, W) or (H, W, C) as (C, H, W), without a copy."""
-    return values[np.newaxis] if values.ndim == 2 else np.moveaxis(values, -1, 0)

@@ -8,7 +8,8 @@ from PIL import Image
 
 import poolcli
 from poolcli.errors import OptionError, PoolcliError, SizeError
-from poolcli.experiments.features import cosines, extraction, levels_value
+from poolcli.experiments.features import cosines, extraction
+from poolcli.experiments.pyramid import levels_value
 from poolcli.images.read import from_array
 from poolcli.ops.banks import BANKS
 
