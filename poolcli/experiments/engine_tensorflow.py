@@ -68,13 +68,25 @@ class TensorFlowEngine:
             reduce = {"max": self.tf.reduce_max, "min": self.tf.reduce_min, "average": self.tf.reduce_mean}
             return lambda x: reduce[operation.kind](x, axis=(1, 2), keepdims=True), fed
         if windows is None:
-            assert operation.window is not None
-            sizes = ("x".join(str(side) for side in shape) for shape in (fed.shape[1:], operation.window.shape))
-            msg = f"TensorFlow has no adaptive pooling, and {next(sizes)} is no multiple of {next(sizes)}"
-            raise NotExpressibleError(msg)
+            return self._adaptive(operation, fed), fed
         if operation.kind == "average":
             return self._mean(operation, windows, fed)
         return self._largest(operation, windows, fed)
+
+    def _adaptive(self, operation: Operation, fed: Map) -> Function:
+        """Keras's layers: TensorFlow itself has no adaptive pooling."""
+        assert operation.window is not None
+        name = "AdaptiveAveragePooling2D" if operation.kind == "average" else "AdaptiveMaxPooling2D"
+        layer = getattr(self.tf.keras.layers, name, None)
+        if layer is None:
+            sizes = ("x".join(str(side) for side in shape) for shape in (fed.shape[1:], operation.window.shape))
+            msg = (
+                "TensorFlow has no adaptive pooling, Keras has it from 3.15 on, and "
+                f"{next(sizes)} is no multiple of {next(sizes)}"
+            )
+            raise NotExpressibleError(msg)
+        pool, sign = layer(operation.window.shape), -1.0 if operation.kind == "min" else 1.0
+        return lambda x: sign * pool(sign * x)
 
     def _largest(self, operation: Operation, windows: SlidingWindows, fed: Map) -> tuple[Function, Map]:
         pool = self._pool(windows, "MAX", _own_padding(operation, windows))

@@ -90,13 +90,14 @@ def _small_promise(engine: str, one: PlacedStep, operation: Operation, fed: Map,
     """Of averages, sums and norms of few cells, which engines add up in the same order or nearly so."""
     if operation.kind == "lp":
         return Promise(f"within {NORM_ERROR:g} of the norm", bound=np.abs(ours) * np.float32(NORM_ERROR))
-    if engine == "onnxruntime":
+    assert operation.window is not None
+    adaptive = operation.window.adaptive
+    if engine == "onnxruntime" or (engine == "tensorflow" and adaptive):  # Keras averages rows, then columns
         magnitude = np.empty(ours.shape, np.float32)
         stages = one.step.place((fed.shape[1], fed.shape[2]), ValueRange.of(fed.dtype), len(fed))
         strips.run(np.abs(fed), stages, magnitude)
         return Promise(f"within {MEAN_ERROR:g} of the mean magnitude", bound=magnitude * np.float32(MEAN_ERROR))
-    assert operation.window is not None
-    twice = whole and operation.window.adaptive  # PyTorch divides such a sum by the height, then by the width
+    twice = whole and adaptive  # PyTorch divides such a sum by the height, then by the width
     return Promise(EQUAL) if engine == "torch" and not twice else Promise("within 1 ulp", 1)
 
 

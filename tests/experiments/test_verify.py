@@ -70,9 +70,9 @@ SOME = {
     "lp 3, padding": ("onnxruntime", {"pool": "lp", "p": 3, "size": 3, "stride": 2, "padding": 1, "ceil": True}),
     "global lp": ("torch onnxruntime", {"pool": "lp", "global_pool": True}),
     "sum": ("torch", {"pool": "sum", "size": 3, "padding": 1}),
-    "adaptive": ("torch", {"output_size": (7, 9)}),
-    "adaptive average": ("torch", {"output_size": (7, 9), "pool": "average"}),
-    "adaptive min, more": ("torch", {"output_size": (50, 9), "pool": "min"}),
+    "adaptive": ("torch tensorflow", {"output_size": (7, 9)}),
+    "adaptive average": ("torch tensorflow", {"output_size": (7, 9), "pool": "average"}),
+    "adaptive min, more": ("torch tensorflow", {"output_size": (50, 9), "pool": "min"}),
 }
 
 
