@@ -118,9 +118,21 @@ def test_nothing_imports_pyplot():
 
 def test_nothing_third_party_is_imported_but_the_four():
     foreign = {name.split(".")[0] for _, name in IMPORTS} - sys.stdlib_module_names - {"poolcli"}
-    # poolcli[heif] and poolcli[onnx], imported where they are needed, and the engines of verify.
-    extras = {"pillow_heif", "onnx", "onnxruntime", "torch", "tensorflow"}
+    # poolcli[heif], poolcli[onnx] and poolcli[dask], imported where they are needed, and the engines of verify.
+    extras = {"pillow_heif", "onnx", "onnxruntime", "distributed", "torch", "tensorflow"}
     assert foreign == set(PACKAGES) | extras
+
+
+def test_a_batch_on_this_machine_does_not_import_distributed():
+    assert {path.name for path, name in IMPORTS if name.split(".")[0] == "distributed"} == {"dask_cluster.py"}
+    at_start = {
+        path: [node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.ImportFrom)]
+        for path in FILES
+    }
+    users = {
+        path.name for path, nodes in at_start.items() for node in nodes if node.module == "poolcli.batch.dask_cluster"
+    }
+    assert users == set(), "imported inside the function that connects, and nowhere else"
 
 
 def test_run_time_dependencies_are_the_four():

@@ -1,4 +1,4 @@
-"""Which backend works on the pictures: worker processes, or this process."""
+"""Which backend works on the pictures: worker processes, this process, or a Dask cluster."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from poolcli.errors import PoolcliError
 from poolcli.limits import shortage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from poolcli.batch.scheduler import Backend
+    from poolcli.batch.stores import Stores
 
 
 def backend(jobs: int, max_memory: int | None, preload: Sequence[str]) -> Backend:
@@ -40,6 +41,26 @@ def backend(jobs: int, max_memory: int | None, preload: Sequence[str]) -> Backen
         msg = f"no worker process can be started: {reason}; use --jobs 0, which works in this process"
         raise PoolcliError(msg) from None
     return ProcessBackend(jobs, max_memory, preload)
+
+
+def cluster(
+    address: str,
+    jobs: int | None,
+    folder: str,
+    sources: Sequence[str],
+    tell: Callable[[str], None],
+    stores: Stores,
+) -> Backend:
+    """Make the backend of a Dask cluster; `dask_backend.DaskBackend` has the parameters.
+
+    Raises
+    ------
+    PoolcliError
+        No scheduler answers, it has no workers, or one of them cannot be used.
+    """
+    from poolcli.batch.dask_backend import DaskBackend
+
+    return DaskBackend(address, jobs, folder, sources, tell, stores)
 
 
 def start_early(preload: Sequence[str]) -> None:

@@ -103,7 +103,7 @@ class Batch:
         if fail_fast and self.errors:
             self.stopped = "at the first failure"
         with closing(
-            Scheduler(engine, partial(process, self._settings), timeout, _as_retry, send_ahead=not fail_fast)
+            Scheduler(engine, partial(process, self._settings), timeout, Task.again, send_ahead=not fail_fast)
         ) as scheduler:
             try:
                 for task, outcome in scheduler.run(self._tasks(on_result)):
@@ -231,8 +231,3 @@ def _failed(task: Task, error: str) -> dict[str, Any]:
     """The journal line of a task whose worker died."""
     source = absolute(task.source)
     return {"result": task.result, "source": source, "number": task.number, "status": FAILED, "error": error}
-
-
-def _as_retry(task: Task) -> Task:
-    """The task again, marked as one whose files may have been written before its worker died."""
-    return task._replace(replace=True)

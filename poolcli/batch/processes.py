@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import poolcli
-from poolcli.batch.scheduler import WorkerLostError
+from poolcli.batch.scheduler import CHUNK_SECONDS, CHUNK_TASKS, WorkerLostError
 from poolcli.batch.worker_process import NO_MEMORY, work
 from poolcli.errors import PoolcliError
 from poolcli.images.pillow_guard import silent_stderr
@@ -66,6 +66,7 @@ class ProcessBackend:
     """
 
     send_ahead = True
+    chunk_seconds, chunk_tasks = CHUNK_SECONDS, CHUNK_TASKS
 
     def __init__(self, jobs: int, max_memory: int | None = None, preload: Sequence[str] = ()) -> None:
         self.jobs = jobs
@@ -125,6 +126,9 @@ class ProcessBackend:
             msg = f"worker processes cannot be waited for: {error.strerror}{limits()}; use --jobs 0, which works in this process"
             raise PoolcliError(msg) from None
         return [by_connection[one] for one in ready]  # type: ignore[index]
+
+    def close(self) -> None:
+        """Nothing is shared."""
 
 
 class ProcessWorker:

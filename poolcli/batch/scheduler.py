@@ -78,10 +78,20 @@ class Worker(Protocol):
 class Backend(Protocol):
     """Starts workers."""
 
-    jobs: int
-    """How many workers there may be."""
     send_ahead: bool
     """Whether sending takes time: then chunks hold several tasks, and each worker has a second one waiting."""
+    chunk_tasks: int
+    """How many tasks a chunk may hold."""
+
+    @property
+    def jobs(self) -> int:
+        """How many workers there may be; the number may grow during a run."""
+        ...
+
+    @property
+    def chunk_seconds(self) -> float:
+        """How long a chunk should keep a worker busy."""
+        ...
 
     def start(self, call: Callable[[Any], Any]) -> Worker:
         """Start a worker that calls `call` with every task."""
@@ -91,11 +101,16 @@ class Backend(Protocol):
         """Return the workers that have something to receive, after at most `seconds`."""
         ...
 
+    def close(self) -> None:
+        """Give back what the workers share, after the last of them was killed."""
+        ...
+
 
 class SerialBackend:
     """Runs each task in this process when it is sent: ``--jobs 0``."""
 
     jobs, send_ahead = 1, False
+    chunk_seconds, chunk_tasks = CHUNK_SECONDS, CHUNK_TASKS
 
     def start(self, call: Callable[[Any], Any]) -> Worker:
         """Return the worker of this process."""
@@ -104,6 +119,9 @@ class SerialBackend:
     def wait(self, workers: Sequence[Any], seconds: float) -> Sequence[Any]:
         """Return all workers; their chunks are done already."""
         return workers
+
+    def close(self) -> None:
+        """Nothing is shared."""
 
 
 class _SerialWorker:
@@ -217,6 +235,8 @@ class Scheduler(Generic[Task]):
                 self._testing_suspect = True
                 self._send(self._slots[0], [self._suspects.popleft()])
             return
+        while len(self._slots) < self._backend.jobs:
+            self._slots.append(_Slot())
         for held in range(2 if self._send_ahead else 1):
             for slot in self._slots:
                 if len(slot.chunks) <= held:
@@ -299,8 +319,8 @@ class Scheduler(Generic[Task]):
     def _fit_chunk_size(self, seconds: float) -> None:
         """Adapt the size of the chunks to the time of a task; without sending ahead, each chunk has one task."""
         if self._send_ahead:
-            fitting = int(CHUNK_SECONDS / max(seconds, 1e-6))
-            self._chunk_size = max(1, min(fitting, 2 * self._chunk_size, CHUNK_TASKS))
+            fitting = int(self._backend.chunk_seconds / max(seconds, 1e-6))
+            self._chunk_size = max(1, min(fitting, 2 * self._chunk_size, self._backend.chunk_tasks))
 
     def end(self, grace: float = GRACE_SECONDS) -> list[tuple[Task, Any]]:
         """Collect outcomes for `grace` seconds, then kill all workers; for a run that is interrupted."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from poolcli.batch.batch import DONE, FAILED, SKIPPED
 from poolcli.batch.scheduler import Scheduler, WorkerDied
+from poolcli.batch.storage import absolute
 from poolcli.batch.stores import LOCAL_ONLY
 from poolcli.display import display_name
 from poolcli.errors import ImageError, OptionError
@@ -36,6 +37,15 @@ class SheetPair(NamedTuple):
     label: str
     reason: str
     detail: str
+
+    def again(self) -> SheetPair:
+        """The same: nothing is written."""
+        return self
+
+    def absolute(self) -> SheetPair:
+        """The pair for a worker with another current folder."""
+        result = None if self.result is None else absolute(self.result)
+        return self._replace(source=absolute(self.source), result=result)
 
 
 def check(path: str) -> None:

@@ -49,7 +49,8 @@ def next_task(item: Item, known: JournalState, folder: str, settings: WorkOption
     for name, status in found.items():
         if status is not None and name not in known.ours:
             return Decision(refusal=f"{display_name(os.path.join(folder, name))} {EXISTS}")
-    return Decision(task._replace(replace=any(found.values())))
+    ours = any(name in known.ours for name in names)  # a worker of the run before may be writing it just now
+    return Decision(task._replace(replace=ours or any(found.values())))
 
 
 def _in_the_way(item: Item, folder: str, found: dict[str, Status | None], storage: Storage) -> str:

@@ -74,6 +74,14 @@ class Task(NamedTuple):
     replace: bool
     number: int = 0
 
+    def again(self) -> Task:
+        """The task as one whose files may have been written before its worker died."""
+        return self._replace(replace=True)
+
+    def absolute(self) -> Task:
+        """The task for a worker with another current folder."""
+        return self._replace(source=absolute(self.source), folder=absolute(self.folder))
+
 
 class Outcome(NamedTuple):
     """The outcome of a task: its line for the journal, the error if it failed, and notes.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from poolcli.artifacts import PixelOptions
-from poolcli.batch.backends import backend, start_early
+from poolcli.batch.backends import backend, cluster, start_early
 from poolcli.batch.batch import Batch
 from poolcli.batch.journal import Journal, read
 from poolcli.batch.names import assign
@@ -106,6 +106,12 @@ Examples:
     type=ParsedType("SIZE", memory_size),
     help="Memory that one worker may use: bytes, or a number with K, M or G.",
 )
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Work on a Dask cluster: the address of its scheduler, tcp://HOST:8786. Its workers must see the pictures and "
+    "DIR under the same names; --jobs is then how many of them may be used (all). Needs poolcli[dask].",
+)
 @max_pixels_option
 def command(inputs: Sequence[str], **options: Any) -> None:
     """Pool many pictures, in parallel.
@@ -178,7 +184,8 @@ def _work(
 ) -> int:
     start = time.perf_counter()
     folder = options["output"]
-    if items and options["jobs"] != 0 and not journal.known.entries:  # else there may be nothing to do
+    is_local = options["dask"] is None and options["jobs"] != 0
+    if items and is_local and not journal.known.entries:  # else there may be nothing to do
         start_early(_PRELOAD)
     names = {*(item.result for item in items), *journal.known.ours}
     below = {os.path.dirname(name) for name in names if not name.startswith(os.pardir)}
@@ -195,7 +202,22 @@ def _work(
     elif options["prune"]:
         removed, kept = prune(journal, folder, {item.result for item in items})
         batch_messages.pruned(removed, kept, folder, console)
-    engine = _engine(options, len(items) if options["sheet"] else len(batch.todo))
+    with closing(_engine(options, batch, settings, console)) as engine:
+        code = _run(found, batch, settings, engine, extras, options, console, start)
+    return FAILED if kept else code
+
+
+def _run(
+    found: FoundInputs,
+    batch: Batch,
+    settings: WorkOptions,
+    engine: Backend,
+    extras: BatchOutputs,
+    options: dict[str, Any],
+    console: Console,
+    start: float,
+) -> int:
+    """Do the work, and tell what has become of it."""
     try:
         with batch_messages.progress(batch, console) as on_result:
             batch.run(engine, timeout=options["timeout"], fail_fast=options["fail_fast"], on_result=on_result)
@@ -214,12 +236,19 @@ def _work(
         raise
     if options["as_json"]:
         batch_messages.as_json(batch, settings, found, time.perf_counter() - start)
-    return FAILED if batch.errors or batch.stopped or kept else DONE
+    return FAILED if batch.errors or batch.stopped else DONE
 
 
-def _engine(options: dict[str, Any], tasks: int) -> Backend:
-    jobs = min(cores() if options["jobs"] is None else options["jobs"], tasks)
-    return backend(jobs, options["max_memory"], _PRELOAD)
+def _engine(options: dict[str, Any], batch: Batch, settings: WorkOptions, console: Console) -> Backend:
+    tasks = len(batch.items) if options["sheet"] else len(batch.todo)
+    if options["dask"] is None or not tasks:
+        jobs = min(cores() if options["jobs"] is None else options["jobs"], tasks)
+        return backend(jobs, options["max_memory"], _PRELOAD)
+    sources = [task.source for task in batch.todo] or [item.source.path for item in batch.items]
+    try:
+        return cluster(options["dask"], options["jobs"], batch.folder, sources, console.say, settings.stores)
+    except PoolcliError as error:
+        raise failure(error, "") from None
 
 
 def _extras(options: dict[str, Any], count: int) -> list[str]:

@@ -91,13 +91,34 @@ def check(options: dict[str, Any]) -> None:
     if options["timeout"] is not None and not math.isfinite(options["timeout"]):
         msg = f"--timeout {options['timeout']}: give a finite number of seconds above 0"
         raise OptionError(msg)
-    if options["jobs"] == 0:
+    if options["dask"] is not None:
+        _check_dask(options)
+    elif options["jobs"] == 0:
         for name in ("timeout", "max_memory"):
             if options[name] is not None:
                 msg = (
                     f"--{name.replace('_', '-')} with --jobs 0: only worker processes can keep it; use --jobs 1 or more"
                 )
                 raise OptionError(msg)
+
+
+_NOT_WITH_DASK = {
+    "timeout": "a Dask worker cannot be stopped in the middle of a picture; leave it out",
+    "max_memory": "the workers have their own limit; start them with dask worker --memory-limit SIZE",
+}
+
+
+def _check_dask(options: dict[str, Any]) -> None:
+    for name, why in _NOT_WITH_DASK.items():
+        if options[name] is not None:
+            msg = f"--{name.replace('_', '-')} with --dask: {why}"
+            raise OptionError(msg)
+    if options["jobs"] == 0:
+        msg = "--jobs 0 with --dask: the one works in this process, the other on a cluster; leave one out"
+        raise OptionError(msg)
+    from poolcli.batch.dask_backend import check_address
+
+    check_address(options["dask"])
 
 
 def _check_files(options: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from poolcli.batch.batch import Batch
 from poolcli.batch.journal import Journal, read
 from poolcli.batch.names import assign
 from poolcli.batch.plan import find
-from poolcli.batch.scheduler import Scheduler, SerialBackend, WorkerLostError, run_chunk
+from poolcli.batch.scheduler import CHUNK_SECONDS, CHUNK_TASKS, Scheduler, SerialBackend, WorkerLostError, run_chunk
 from poolcli.batch.templates import DEFAULT, Template
 from poolcli.batch.worker import WorkOptions
 from poolcli.pipeline.options import recipe
@@ -23,6 +23,7 @@ class Forgetful:
     """Runs its task, then dies before it reports: as a worker that is killed a moment too late."""
 
     jobs, send_ahead = 2, True
+    chunk_seconds, chunk_tasks = CHUNK_SECONDS, CHUNK_TASKS
 
     def __init__(self, times, before=False):
         self.left, self.before = times, before
