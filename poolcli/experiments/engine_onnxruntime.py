@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poolcli.experiments.engine_operation import NotExpressibleError, padded
+from poolcli.figures.captions import size_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,7 +87,7 @@ def _pooling(operation: Operation, name: str, fed: Map) -> tuple[str, Map, dict[
         return f"Global{name}", fed, power
     if windows is None:
         assert operation.window is not None
-        msg = f"ONNX has no adaptive pooling, and {_sizes(lengths)} is no multiple of {_sizes(operation.window.shape)}"
+        msg = f"ONNX has no adaptive pooling, and {size_text(lengths)} is no multiple of {size_text(operation.window.shape)}"
         raise NotExpressibleError(msg)
     below = all(max(sides) < k for sides, k in zip(windows.pads, windows.size, strict=True))
     rules = (operation.ceil, not operation.ceil)  # the last windows of same may be partial ones
@@ -120,7 +121,3 @@ def _power(operation: Operation) -> dict[str, int]:
         msg = f"ONNX's Lp pooling takes whole p only (here {p:g})"
         raise NotExpressibleError(msg)
     return {"p": int(p)}
-
-
-def _sizes(shape: Any) -> str:
-    return "x".join(str(side) for side in shape)

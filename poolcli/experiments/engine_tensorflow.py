@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poolcli.experiments.engine_operation import NotExpressibleError, padded
+from poolcli.figures.captions import size_text
 from poolcli.images.pillow_guard import silent_stderr
 
 if TYPE_CHECKING:
@@ -79,11 +80,8 @@ class TensorFlowEngine:
         name = "AdaptiveAveragePooling2D" if operation.kind == "average" else "AdaptiveMaxPooling2D"
         layer = getattr(self.tf.keras.layers, name, None)
         if layer is None:
-            sizes = ("x".join(str(side) for side in shape) for shape in (fed.shape[1:], operation.window.shape))
-            msg = (
-                "TensorFlow has no adaptive pooling, Keras has it from 3.15 on, and "
-                f"{next(sizes)} is no multiple of {next(sizes)}"
-            )
+            sizes = f"{size_text(fed.shape[1:])} is no multiple of {size_text(operation.window.shape)}"
+            msg = f"TensorFlow has no adaptive pooling, Keras has it from 3.15 on, and {sizes}"
             raise NotExpressibleError(msg)
         pool, sign = layer(operation.window.shape), -1.0 if operation.kind == "min" else 1.0
         return lambda x: sign * pool(sign * x)
