@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from poolcli.display import printable
-from poolcli.figures import FORMATS, captions, color_bar
+from poolcli.figures import captions, color_bar
 from poolcli.figures import text as lettering
 from poolcli.figures.canvas import Canvas
 from poolcli.figures.layout import Box, column_edges, magnifications
@@ -64,8 +64,6 @@ def render(result: Result, fmt: str = "png") -> bytes:
     PoolcliError
         Matplotlib, which draws SVG and PDF, cannot be imported.
     """
-    if fmt not in FORMATS:
-        raise ValueError(f"unknown figure format {fmt!r}; known: {', '.join(FORMATS)}")
     shown = panels(result)
     name = captions.short_name(printable(result.source))
     done, notes = captions.caption(result, name, remarks(result, shown))

@@ -21,7 +21,7 @@ from PIL import Image
 
 from poolcli.display import printable
 from poolcli.errors import PoolcliError
-from poolcli.figures import captions, comparison
+from poolcli.figures import FORMATS, captions, comparison
 from poolcli.figures.color_scale import Scale
 from poolcli.figures.items import Arrow, PixelBlock, Rectangle, Text
 from poolcli.figures.layout import Box
@@ -354,7 +354,7 @@ class TestShapes:
         _, text = decoded(comparison.render(result(wave, "wave.npy", white=1, scale=1.0)))
         assert "3000x5000 · min −1.00 · max 1.00 · mean 0.00 · shown at 1/13 (block mean)" in text["Description"]
 
-    @pytest.mark.parametrize("fmt", comparison.FORMATS)
+    @pytest.mark.parametrize("fmt", FORMATS)
     def test_names_are_text_and_nothing_else(self, fmt: str) -> None:
         made = result(picture("circle64.png"), NASTY, kernel=EDGE)
         data = comparison.render(made, fmt)
@@ -372,7 +372,7 @@ class TestShapes:
 
 
 class TestFiles:
-    @pytest.mark.parametrize("fmt", comparison.FORMATS)
+    @pytest.mark.parametrize("fmt", FORMATS)
     def test_same_call_same_bytes(self, fmt: str) -> None:
         made = result(picture("circle64.png"), kernel=EDGE)
         assert comparison.render(made, fmt) == comparison.render(made, fmt)
@@ -455,19 +455,19 @@ class TestEnvironment:
     def test_nothing_around_changes_a_byte(self, tmp_path: Path) -> None:
         made = result(picture("circle64.png"), kernel=EDGE)
         (tmp_path / "matplotlibrc").write_text(HOSTILE)
-        done = alone(tmp_path, made, *comparison.FORMATS, MPLCONFIGDIR="/proc/none", SOURCE_DATE_EPOCH="1")
+        done = alone(tmp_path, made, *FORMATS, MPLCONFIGDIR="/proc/none", SOURCE_DATE_EPOCH="1")
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-        for fmt in comparison.FORMATS:
+        for fmt in FORMATS:
             assert (tmp_path / f"figure.{fmt}").read_bytes() == comparison.render(made, fmt), fmt
 
     def test_rc_settings_of_this_process_change_nothing(self) -> None:
         import matplotlib
 
         made = result(picture("circle64.png"), kernel=EDGE)
-        expected = [comparison.render(made, fmt) for fmt in comparison.FORMATS]
+        expected = [comparison.render(made, fmt) for fmt in FORMATS]
         with matplotlib.rc_context({"figure.dpi": 33, "savefig.dpi": 300, "savefig.bbox": "tight", "font.size": 40}):
             before = dict(matplotlib.rcParams)
-            assert [comparison.render(made, fmt) for fmt in comparison.FORMATS] == expected
+            assert [comparison.render(made, fmt) for fmt in FORMATS] == expected
             assert dict(matplotlib.rcParams) == before
 
     def test_an_unreadable_matplotlibrc_is_one_line(self, tmp_path: Path) -> None:
@@ -484,11 +484,11 @@ class TestEnvironment:
             return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
         made = result(picture("car.jpg"), kernel=EDGE)
-        for fmt in comparison.FORMATS:
+        for fmt in FORMATS:
             comparison.render(made, fmt)
         before = resident()
         for i in range(60):
-            comparison.render(made, comparison.FORMATS[max(0, i - 49) % 3])
+            comparison.render(made, FORMATS[max(0, i - 49) % 3])
         assert resident() - before < 30 * 2**20
 
 
