@@ -60,7 +60,10 @@ def start(here):
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         started.append(
             subprocess.Popen(
-                [sys.executable, "-m", "poolcli", *map(str, args)], env=environment, start_new_session=True, **options
+                [sys.executable, "-m", "poolcli", *(str(arg) if isinstance(arg, int) else arg for arg in args)],
+                env=environment,
+                start_new_session=True,
+                **options,
             )
         )
         return started[-1]
