@@ -60,9 +60,11 @@ def banded(weights: NDArray[np.float64], axis: Axis, outputs: int) -> NDArray[np
     return matrix
 
 
-def window_matrix(weights: NDArray[np.float64], rows: Axis, kind: np.dtype[Any]) -> NDArray[Any]:
+def window_matrix(
+    weights: NDArray[np.float64], rows: Axis, kind: np.dtype[Any], outputs: int = OUTPUTS
+) -> NDArray[Any]:
     """The matrix of `weighted_sums` for the weights of a window, in row-major order."""
-    return banded(weights, rows, OUTPUTS).reshape(OUTPUTS, -1).astype(kind)
+    return banded(weights, rows, outputs).reshape(outputs, -1).astype(kind)
 
 
 def weighted_sums(
@@ -77,7 +79,7 @@ def weighted_sums(
         All cells that the windows read.
     rows, cols : Axis
         Of the windows.
-    out : ndarray of shape (planes, a multiple of OUTPUTS, a multiple of LANES)
+    out : ndarray of shape (planes, a multiple of the rows of the matrix, a multiple of LANES)
         Its columns may be more than those of the windows, if `padded` has the cells.
     scratch : Scratch
     """

@@ -3,8 +3,9 @@
 PyTorch, TensorFlow and ONNX Runtime add the cells of a window one by one in row-major order, and every addition rounds.
 So no partial sum of one window serves another: a + b + c and b + c + d share no rounded value. What is left is to do
 these additions fast. A product with weights of 1 in row-major order does them in that order where the library keeps
-one sum for each output, which OpenBLAS does: multiplying by 1 and adding the zeros beside the band round nothing.
-Whether it is so is tried once for every size of products, on random cells; where it is not, sums are added by a loop.
+one sum for each output: multiplying by 1 and adding the zeros beside the band round nothing. OpenBLAS does so for four
+output rows at a time on some processors and for two on most. Which is so is tried once for every size of products, on
+random cells; where neither is, sums are added by a loop. The bits are the same in any case.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ ROWS = 32
 
 LEAST_ROWS = 64
 """Maps of fewer output rows are not worth the trial, which takes the time of a few."""
+
+TRIED = (OUTPUTS, 2)
+"""Output rows of one product: more are faster."""
 
 APART = {1: 1.0, 2: 1.35}
 """Time to add a cell of each window by a loop, in passes of numpy over one cell, by stride; others take 2."""
@@ -72,11 +76,13 @@ def sums_in_order(
     ndarray of shape (planes, b - a, columns), or None
         None where a sum is not finite, or where the library does not add in order.
     """
-    if not _adds_in_order(_geometry(window.rows), _geometry(window.cols), whole_lanes(window.cols.out), kind):
+    geometry = _geometry(window.rows), _geometry(window.cols), whole_lanes(window.cols.out)
+    outputs = next((tried for tried in TRIED if _adds_in_order(*geometry, kind, tried)), None)
+    if outputs is None:
         return None
     border, (a, b) = BorderedWindow(window, "zeros"), chunk
     rows, cols = border.rows, border.cols
-    matrix = window_matrix(np.ones((rows.size, cols.size)), rows, kind)
+    matrix = window_matrix(np.ones((rows.size, cols.size)), rows, kind, outputs)
     total = scratch.empty("ordered", (len(block), -(-(b - a) // OUTPUTS) * OUTPUTS, whole_lanes(cols.out)), kind)
     width = (total.shape[2] - 1) * cols.stride + cols.extent
     for p in range(a, b, ROWS):
@@ -98,18 +104,22 @@ def _geometry(axis: Axis | AdaptiveAxis) -> tuple[int, int, int]:
 
 
 @lru_cache(maxsize=64)
-def _adds_in_order(down: tuple[int, int, int], across: tuple[int, int, int], width: int, kind: np.dtype[Any]) -> bool:
+def _adds_in_order(
+    down: tuple[int, int, int], across: tuple[int, int, int], width: int, kind: np.dtype[Any], outputs: int
+) -> bool:
     """Whether products of these sizes give the bits of additions one by one."""
     rows, cols = (
         Axis((out - 1) * stride + (size - 1) * dilation + 1, size, stride, dilation, 0, 0, out)
-        for (size, stride, dilation), out in ((down, OUTPUTS), (across, width))
+        for (size, stride, dilation), out in ((down, outputs), (across, width))
     )
     random = np.random.default_rng(0)
     shape = 1, rows.length, cols.length
     cells = np.ldexp(random.standard_normal(shape), random.integers(-3, 4, shape)).astype(kind)
-    found, total = np.empty((1, OUTPUTS, width), kind), np.zeros((1, OUTPUTS, width), kind)
-    weighted_sums(window_matrix(np.ones((rows.size, cols.size)), rows, kind), cells, rows, cols, found, Scratch())
+    found, total = np.empty((1, outputs, width), kind), np.zeros((1, outputs, width), kind)
+    weighted_sums(
+        window_matrix(np.ones((rows.size, cols.size)), rows, kind, outputs), cells, rows, cols, found, Scratch()
+    )
     for i, j in np.ndindex(rows.size, cols.size):
-        lines = cells[:, i * rows.dilation :: rows.stride][:, :OUTPUTS]
+        lines = cells[:, i * rows.dilation :: rows.stride][:, :outputs]
         total += lines[:, :, j * cols.dilation :: cols.stride][:, :, :width]
     return np.array_equal(found, total)
