@@ -99,6 +99,11 @@ class TestCluster:
         """How many workers a picture has killed."""
         return len(list(self.hooks.glob("death-*")))
 
+    @property
+    def scheduler(self) -> int:
+        """The number of the scheduler's process."""
+        return self._processes[0].pid
+
     def end_scheduler(self) -> None:
         """Kill the scheduler; `ready` starts everything again."""
         self._processes[0].kill()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from batches import OWN, done, fill, lines, parts, pgm, tree, until
+from PIL import Image
 
 pytest.importorskip("distributed")
 
@@ -104,20 +105,28 @@ def test_a_picture_that_kills_three_workers_has_failed_and_no_other(cluster, poo
     assert cluster.left() == (0, 0)
 
 
-def test_a_paused_worker_is_given_up(cluster, pooled, monkeypatch, start):
-    monkeypatch.setattr(dask_cluster, "SILENT_SECONDS", 3.0)
-    fill("in", 2)
+@pytest.fixture
+def pause(cluster, monkeypatch):
+    """Let a process be paused once a worker is at work: that worker, or the one whose number is given."""
+    connect = dask_cluster.Cluster.connect
+
+    async def connected(self):
+        await connect(self)
+        monkeypatch.setattr(dask_cluster, "SILENT_SECONDS", 3.0)  # then: a busy machine may need longer to connect
+
+    monkeypatch.setattr(dask_cluster.Cluster, "connect", connected)
     (cluster.hooks / "hold").touch()
-    stopper = subprocess.Popen(
-        [sys.executable, "-c", STOPPER, str(cluster.hooks)], env={**os.environ, "PYTHONPATH": str(ROOT / "tests")}
-    )
-    try:
-        assert "2 done, 0 skipped as done before, 0 failed" in pooled().stderr
-        assert cluster.left() == (0, 0)
-    finally:
+    stoppers = []
+
+    def call(*pid):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
+        stoppers.append(subprocess.Popen([sys.executable, "-c", STOPPER, cluster.hooks, *pid], env=environment))
+
+    yield call
+    for stopper in stoppers:
         stopper.kill()
         stopper.wait()
-        os.kill(int((cluster.hooks / "stopped").read_text()), signal.SIGCONT)
+    os.kill(int((cluster.hooks / "stopped").read_text()), signal.SIGCONT)
 
 
 STOPPER = """
@@ -125,11 +134,27 @@ import os, pathlib, signal, sys, time
 hooks = pathlib.Path(sys.argv[1])
 while not (held := list(hooks.glob("pid-*"))):
     time.sleep(0.005)
-pid = int(held[0].name[4:])
+pid = int((sys.argv[2:] or [held[0].name[4:]])[0])
 os.kill(pid, signal.SIGSTOP)
 (hooks / "stopped").write_text(str(pid))
 (hooks / "hold").unlink()
 """
+
+
+def test_a_paused_worker_is_given_up(cluster, pooled, pause):
+    fill("in", 2)
+    pause()
+    assert "2 done, 0 skipped as done before, 0 failed" in pooled().stderr
+    assert cluster.left() == (0, 0)
+
+
+def test_a_paused_scheduler_ends_the_run(cluster, cli, pause):
+    fill("in", COUNT)
+    pause(str(cluster.scheduler))
+    result = cli("batch", "in", "-o", "out", "--no-figure", "--dask", cluster.address)
+    assert result.exit_code == 1
+    assert f"the connection to the Dask scheduler at {cluster.address} was lost; see whether it runs" in result.stderr
+    assert f"{COUNT} left, the same command continues with them" in result.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -288,3 +313,22 @@ def test_without_the_extra_its_name_is_told(here, cli, monkeypatch, missing):
     result = cli("batch", "in", "-o", "out", "--dask", "tcp://127.0.0.1:9")
     assert result.exit_code == 2
     assert result.stderr.endswith("--dask needs distributed, which is not installed: pip install 'poolcli[dask]'\n")
+
+
+@pytest.mark.slow
+def test_a_worker_killed_among_576_photographs(cluster, start, cli):
+    with Image.open("cat.jpg") as image:
+        photograph = image.resize((100, 75))
+    Path("in").mkdir()
+    for number in range(576):
+        photograph.rotate(number % 360).save(f"in/p{number:03}.jpg")
+    process = start("batch", "in", "-o", "out", "--no-figure", "--kernel", "edge", "--dask", cluster.address)
+    until(lambda: len(done("out")) > 100, 60)
+    os.kill(int(next(cluster.hooks.glob("worked-*")).name.partition("-")[2]), signal.SIGKILL)
+    stderr = process.communicate(timeout=120)[1].decode()
+    assert process.returncode == 0, stderr
+    assert stderr.startswith("576 done, 0 skipped as done before, 0 failed")
+    assert cli("batch", "in", "-o", "local", "--no-figure", "--kernel", "edge").exit_code == 0
+    assert tree("out") == tree("local")
+    assert parts("out") == []
+    assert cluster.left() == (0, 0)
