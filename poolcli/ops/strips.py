@@ -36,14 +36,11 @@ LEAST_ROWS = 8
 """Fewer are not worth a strip of their own."""
 
 THREADED = 2
-"""How many times larger strips are where threads share the interpreter: at each call of numpy a thread waits for its lock.
-
-Measured with two threads: a tenth faster than 1, and 4 is no faster but takes twice the memory for each thread.
-"""
+"""How many times larger strips are with several threads, each of which waits for the interpreter's lock at calls of numpy.
+Measured with two threads: a tenth faster than 1, and 4 is no faster but takes twice the memory for each thread."""
 
 BAND_CELLS = 1 << 20
 """Input cells of a band, at least: enough that threads and halos cost little, few enough that two cores share a photo."""
-
 
 DEEPEST = 64
 """Most stages composed at a time, each of which is a generator on Python's call stack. Longer lists run in parts."""
@@ -321,10 +318,7 @@ def run_rows(array: NDArray[Any], stages: Sequence[Stage], rows: Pair) -> NDArra
 
 
 class _Memory(local):
-    """Memory that a thread keeps from band to band: new memory from the system costs page faults.
-
-    For each map, memory for the stage that reads it and for rows that wait to be read.
-    """
+    """A thread's memory for each map: for the stage that reads it, and for rows that wait. Kept, as new costs page faults."""
 
     def __init__(self, maps: int) -> None:
         brief = Scratch()
