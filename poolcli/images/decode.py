@@ -181,6 +181,7 @@ def decode_image(
         A mode that is not read, or damaged data in the file that the image was opened from.
     """
     kind = image.format or "image"
+    check_pixels(image.height, image.width, None)
     with picture_errors(f"Pillow {kind}"):
         check_mode(image, channels)
         if image.mode in {"La", "RGBa"}:
@@ -189,6 +190,7 @@ def decode_image(
         orientation = _orientation(image)
         announce(*_turned((image.height, image.width), orientation), count)
         image.load()
+        check_palette(image)
         values, note = picture_array(image, channels, background)
         missing = None if nodata is None else picture_cells(image, values, None, nodata)
     values, missing = _upright(values, orientation), None if missing is None else _upright(missing, orientation)

@@ -155,20 +155,22 @@ def check_palette(image: Image.Image) -> None:
     ------
     ImageError
     """
-    if image.mode != "P" or image.format is None or image.palette is None:
+    if image.mode != "P":
         return
-    colors = len(image.palette.palette) // len(image.palette.mode)
+    colors = len(image.palette.palette) // len(image.palette.mode) if image.palette else 0
     largest = cast("tuple[int, int]", image.getextrema())[1]
     if largest < colors:
         return
     pixels = np.asarray(image)
     if ((pixels >= colors) & (pixels != image.info.get(_KEY, colors - 1))).any():  # a transparent one needs no colour
-        raise ImageError(f"damaged {image.format} file: a pixel of colour {largest}, and the palette has {colors}")
+        what = f"damaged {image.format} file" if image.format else "Pillow image"
+        raise ImageError(f"{what}: a pixel of colour {largest}, and the palette has {colors}")
 
 
 def _has_alpha(image: Image.Image) -> bool:
     keyed = image.mode in _MAY_BE_KEYED and _KEY in image.info
-    return image.mode in _ALPHA_MODES or keyed or COVERED in image.info
+    colors = image.palette.mode if image.mode == "P" and image.palette else ""
+    return image.mode in _ALPHA_MODES or keyed or COVERED in image.info or colors == "RGBA"
 
 
 def picture_array(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -27,7 +28,7 @@ from poolcli.images.decode import decode, decode_image
 from poolcli.images.nodata import equal_cells, with_missing
 from poolcli.images.pillow_guard import quiet_pillow
 from poolcli.images.read_options import ReadOptions
-from poolcli.images.safe_open import MAX_PIXELS, open_bytes
+from poolcli.images.safe_open import MAX_PIXELS, PILLOW_FORMATS, open_bytes, open_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -257,8 +258,39 @@ def _from_image(image: Image.Image, source: str, options: ReadOptions) -> Pictur
         raise ImageError(
             f"page {options.page} of a Pillow image, which gives its current page; call image.seek({options.page - 1}) first"
         )
-    found = decode_image(image, options.channels, options.background, options.announce, options.nodata)
+    found = _from_its_file(image, options)
+    if found is None:
+        found = decode_image(image, options.channels, options.background, options.announce, options.nodata)
     return _picture(found, source, options)
+
+
+def _from_its_file(image: Image.Image, options: ReadOptions) -> Decoded | None:
+    """An opened file that is not decoded yet, by the rules of files, of which Pillow keeps too little in its image."""
+    stream, pending = getattr(image, "fp", None), getattr(image, "tile", None)
+    if not pending or stream is None or image.format not in PILLOW_FORMATS or not stream.seekable():
+        return None
+    place = stream.tell()
+    try:
+        stream.seek(0)
+        header = stream.read(4096)
+        stream.seek(0)
+        same = open_picture(stream, sys.maxsize)
+        if same.size != image.size or image.info.get("transparency") != same.info.get("transparency"):
+            return None  # draft(), or changed by hand
+        stream.seek(0)
+        return decode(
+            stream,
+            header,
+            options.channels,
+            options.background,
+            sys.maxsize,
+            options.announce,
+            page=image.tell() + 1,
+            own_numbers=options.own_numbers,
+            nodata=options.nodata,
+        )
+    finally:
+        stream.seek(place)
 
 
 def _picture(found: Decoded, source: str, options: ReadOptions) -> Picture:

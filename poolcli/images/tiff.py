@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 from functools import cache
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -201,6 +202,10 @@ def prepare(image: ImageFile.ImageFile) -> None:
     )
     if wrong:
         raise ImageError(f"TIFF of {described(tags)} is not read; {READ}")
+    big = image.tag_v2.prefix == b"MM"  # type: ignore[attr-defined]
+    swapped = not raw and image.mode in {"I", "F"} and big != (sys.byteorder == "big")
+    if not image.tile and (swapped or (separate and raw and bits[0] == 16)):
+        raise ImageError("TIFF that Pillow has decoded with wrong samples; give its path, or the image before load()")
     for index, tile in enumerate(image.tile):
         mended = _native(tile.args) if tile.codec_name == "libtiff" else tile.args
         if separate and raw and bits[0] == 16 and isinstance(tile.args, tuple):

@@ -178,7 +178,7 @@ def test_an_opened_file_is_read_upright_and_refused_where_it_is_damaged():
     for data in (whole, turned):
         picture = from_array(Image.open(io.BytesIO(data)))
         np.testing.assert_array_equal(picture.values, read_bytes(data).values, strict=True)
-    with pytest.raises(ImageError, match=r"Pillow (PNG|JPEG)"):
+    with pytest.raises(ImageError, match=r"damaged PNG file"):
         from_array(Image.open(io.BytesIO(saved(color_picture(), "PNG")[:-60])))
     with pytest.raises(ImageError, match="seek"):
         from_array(Image.open(io.BytesIO(whole)), page=2)
