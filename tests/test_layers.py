@@ -88,9 +88,9 @@ def test_a_package_is_imported_only_where_it_may_be(package):
 
 
 LOCAL_FILES = {"local_storage.py", "local_journal.py", "folder_lock.py"}
-PROCESSES = {"processes.py", "worker_process.py"}
+PROCESSES = {"processes.py", "process_identity.py", "worker_process.py"}
 NAMES_ALONE = {
-    "os.fsencode", "os.path.abspath", "os.path.basename", "os.path.commonpath", "os.path.dirname", "os.path.isabs",
+    "os.fsdecode", "os.fsencode", "os.path.abspath", "os.path.basename", "os.path.commonpath", "os.path.dirname", "os.path.isabs",
     "os.path.join", "os.path.normpath", "os.path.relpath", "os.path.split", "os.path.splitext", "os.strerror",
 }  # fmt: skip
 """What is done with names and looks at no file."""
@@ -118,8 +118,8 @@ def test_nothing_imports_pyplot():
 
 def test_nothing_third_party_is_imported_but_the_four():
     foreign = {name.split(".")[0] for _, name in IMPORTS} - sys.stdlib_module_names - {"poolcli"}
-    # poolcli[heif], poolcli[onnx] and poolcli[dask], imported where they are needed, and the engines of verify.
-    extras = {"pillow_heif", "onnx", "onnxruntime", "distributed", "torch", "tensorflow"}
+    # poolcli[heif], poolcli[onnx], poolcli[dask] and poolcli[remote], imported where they are needed, and the engines of verify.
+    extras = {"pillow_heif", "onnx", "onnxruntime", "distributed", "fsspec", "torch", "tensorflow"}
     assert foreign == set(PACKAGES) | extras
 
 

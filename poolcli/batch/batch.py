@@ -117,6 +117,11 @@ class Batch:
             finally:
                 # Workers that were killed have left what they were writing.
                 self._storage.sweep(self._folders, locked=True)
+        try:
+            self.journal.flush()
+        except OutputError:
+            if not self.stopped:  # else that has said it: its lines are for the next run to make again
+                raise
         self.is_over = True
         self.journal.forget_started()
 

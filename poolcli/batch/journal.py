@@ -34,6 +34,10 @@ class Journal:
         Called once with a message when another run is at work on the folder, whose end is then waited for.
     stores : Stores, optional
         Local files alone, unless it is given.
+    force : bool
+        Whether a claim that nobody has renewed for long is taken over; a lock ends with its owner by itself.
+    tell : callable, optional
+        Called with a message when that is done.
 
     Raises
     ------
@@ -52,12 +56,20 @@ class Journal:
     (False, 'no picture')
     """
 
-    def __init__(self, folder: str, waiting: Callable[[str], None] | None = None, stores: Stores = LOCAL_ONLY) -> None:
+    def __init__(
+        self,
+        folder: str,
+        waiting: Callable[[str], None] | None = None,
+        stores: Stores = LOCAL_ONLY,
+        *,
+        force: bool = False,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._is_loaded = False
         self._unreported: set[str] = set()
         self._added: dict[str, int] = {}  # results that lines were added about, and where these begin
         self.known = JournalState()
-        self._files = stores.of(folder).open_journal(folder, waiting)
+        self._files = stores.of(folder).open_journal(folder, waiting, force=force, tell=tell)
         try:
             self._load()
             self._is_loaded = True
@@ -127,6 +139,11 @@ class Journal:
         else:
             made = self.known.add_record(json.loads(line), place)
         self._unreported.difference_update(made)
+
+    def flush(self) -> None:
+        """Store all lines that were added; raises `OutputError`."""
+        if self._files.refusal is None:
+            self._files.flush()
 
     def record(self, result: str) -> dict[str, Any]:
         """The last line about a result, as a dict."""

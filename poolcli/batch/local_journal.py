@@ -126,6 +126,9 @@ class LocalJournal:
             file.seek(place)
             return file.readline()
 
+    def flush(self) -> None:
+        """Nothing: lines are written when they are added."""
+
     def rewrite(self, write: Callable[[BinaryIO], None]) -> None:
         """Replace the journal, atomically."""
         try:

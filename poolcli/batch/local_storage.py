@@ -7,12 +7,12 @@ import stat
 from typing import TYPE_CHECKING
 
 from poolcli.batch.local_journal import LocalJournal, read_lines, read_started
-from poolcli.batch.storage import FILE, FOLDER, OTHER, Entry, Stamp, Status
+from poolcli.batch.storage import FILE, FOLDER, LINK, OTHER, Entry, Stamp, Status
 from poolcli.images.atomic import atomic_write, check_target, sweep
 from poolcli.images.embedded import carries_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from poolcli.batch.storage import Data
 
@@ -24,7 +24,7 @@ class LocalStorage:
         """`os.path.realpath`."""
         return os.path.realpath(path)
 
-    def remember(self, folder: str, *, recursive: bool) -> None:
+    def remember(self, paths: Sequence[str], *, recursive: bool) -> None:
         """Nothing: the kernel remembers."""
 
     def scan(self, folder: str) -> list[Entry]:
@@ -84,8 +84,15 @@ class LocalStorage:
         """`images.atomic.sweep`."""
         sweep(folders, of, locked=locked)
 
-    def open_journal(self, folder: str, waiting: Callable[[str], None] | None) -> LocalJournal:
-        """Lock the folder and open its journal."""
+    def open_journal(
+        self,
+        folder: str,
+        waiting: Callable[[str], None] | None,
+        *,
+        force: bool = False,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> LocalJournal:
+        """Lock the folder and open its journal; a lock ends with its owner, so that there is nothing to take over."""
         return LocalJournal(folder, waiting)
 
     def read_lines(self, folder: str) -> Iterator[tuple[int, bytes]]:
@@ -101,7 +108,7 @@ def _kind(entry: os.DirEntry[str]) -> str:
     if entry.is_dir(follow_symlinks=False):
         return FOLDER
     try:
-        return OTHER if entry.is_dir() else FILE
+        return LINK if entry.is_dir() else FILE
     except OSError:  # a link to itself: whoever opens it says so
         return FILE
 

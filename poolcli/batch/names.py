@@ -141,7 +141,7 @@ def _check_places(items: Sequence[Item], output: str, storage: Storage) -> None:
     inside = storage.real(output)
     for folder in {os.path.dirname(item.result) for item in items}:
         real = storage.real(os.path.join(output, folder))
-        if os.path.commonpath([inside, real]) != inside:
+        if real != inside and not real.startswith(os.path.join(inside, "")):
             raise OptionError(
                 f"{display_name(os.path.join(output, folder))}: leads out of {display_name(output)}; choose a folder inside it"
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from poolcli.batch.journal_state import OWN, to_line
 from poolcli.batch.plan import pages_pattern
 from poolcli.batch.prune import remove
+from poolcli.batch.storage import is_url
 from poolcli.batch.stores import LOCAL_ONLY
 from poolcli.errors import OptionError
 
@@ -45,7 +46,10 @@ class BatchOutputs:
 
     def name(self, path: str) -> str:
         """The path of a file relative to DIR, so that both can be moved together."""
-        return os.path.relpath(self._stores.of(path).real(path), self._folder)
+        real = self._stores.of(path).real(path)
+        if is_url(real) or is_url(self._folder):
+            return real.removeprefix(f"{self._folder}/")
+        return os.path.relpath(real, self._folder)
 
     def check(self, path: str) -> None:
         """Refuse a file that cannot be written, that poolcli did not write, or that is a picture or a result.
@@ -87,4 +91,5 @@ class BatchOutputs:
         """
         wanted, pattern = {self.name(page) for page in pages}, pages_pattern(self.name(sheet))
         for name in [one for one in self._known.ours if one not in wanted and pattern.fullmatch(one)]:
-            remove(journal, self._stores.of(self._folder), self._folder, name)
+            whole = name if is_url(name) else os.path.join(self._folder, name)
+            remove(journal, self._stores.of(whole), "" if is_url(name) else self._folder, name)

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from poolcli.batch.journal_state import OWN
-from poolcli.batch.storage import FOLDER
+from poolcli.batch.storage import FOLDER, parent
 from poolcli.batch.stores import LOCAL_ONLY
 from poolcli.errors import PoolcliError
 
@@ -61,7 +61,7 @@ class OwnFiles:
         real = self._real(folder)
         while True:
             self.look_into(real)
-            above = os.path.dirname(real)
+            above = parent(real)
             if above == real:
                 return
             real = above

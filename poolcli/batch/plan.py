@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from poolcli.batch.own_files import OwnFiles
 from poolcli.batch.patterns import Patterns
-from poolcli.batch.storage import FILE, FOLDER, absolute
+from poolcli.batch.storage import FILE, FOLDER, absolute, is_url
 from poolcli.batch.stores import LOCAL_ONLY
 from poolcli.display import display_name
 from poolcli.errors import OptionError
@@ -122,6 +122,7 @@ class _Search:
         own = stores.of(output).status(output)
         self._own = own and own.stamp.file
         self._made = made if made is not None else OwnFiles(output, (), lambda _: (), stores)
+        stores.remember(inputs, recursive=recursive)
         for path in inputs:
             self._input(path)
         once: dict[tuple[str, str], Source] = {}
@@ -134,7 +135,9 @@ class _Search:
 
     def _input(self, path: str) -> None:
         found = self._stores.of(path).status(path)
-        if found is None and not os.path.basename(path):  # a folder by its name
+        if found is None and is_url(path) and not os.path.basename(path):
+            self._walk(path)  # which tells why it cannot be listed
+        elif found is None and not os.path.basename(path):  # a folder by its name
             self.found.problems.append((path, os.strerror(errno.ENOENT)))
         elif found is None or found.kind != FOLDER:
             self._consider(path, os.path.basename(path), named=True)
@@ -181,7 +184,7 @@ class _Search:
                 elif entry.kind == FILE:
                     self._consider(entry.path, name, named=False)
                 else:
-                    self.found.leave("links to folders")
+                    self.found.leave(entry.kind)
 
     def _why_not_entered(self, folder: str, name: str) -> str:
         if self._choice.excludes_folder(name):
@@ -238,7 +241,7 @@ class _Choice:
             return "the contact sheet"
         if named:  # the folders that were written with it count, in `find … | poolcli batch --files-from -`
             typed = os.path.normpath(path)
-            name = name if os.path.isabs(typed) or typed.startswith(os.pardir) else typed
+            name = name if is_url(path) or os.path.isabs(typed) or typed.startswith(os.pardir) else typed
         if self._exclude.match(name) or (named and self._exclude.match_within(name)):
             return "excluded"
         if not self._include:

@@ -10,16 +10,23 @@ import os
 import re
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
+from poolcli.errors import OutputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-
-    from poolcli.errors import OutputError
 
     Data = bytes | Callable[[BinaryIO], object]
     """The contents of a file: bytes, or a function that writes them to a stream."""
 
 FILE, FOLDER, OTHER = "file", "folder", "other"
 """What a name can stand for; a device, a pipe, and a link that is not followed are other."""
+
+LINK, ODD = "links to folders", "names that are no paths"
+"""What is found in a folder and never taken: why."""
+
+
+class StoreLostError(OutputError):
+    """A store does not answer, or refuses all work: the next file would fail in the same way."""
 
 
 class Stamp(NamedTuple):
@@ -45,7 +52,7 @@ class Status(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """Something in a folder: a file, a folder, or, as `OTHER`, a link to a folder."""
+    """Something in a folder: `FILE`, `FOLDER`, `LINK` or `ODD`."""
 
     name: str
     path: str
@@ -72,6 +79,10 @@ class JournalFiles(Protocol):
 
     def line_at(self, place: int) -> bytes:
         """Return a line."""
+        ...
+
+    def flush(self) -> None:
+        """Store the lines that have been added, where adding them alone does not; raises `OutputError`."""
         ...
 
     def rewrite(self, write: Callable[[BinaryIO], None]) -> None:
@@ -102,8 +113,8 @@ class Storage(Protocol):
         """The one name of a place, with links resolved."""
         ...
 
-    def remember(self, folder: str, *, recursive: bool) -> None:
-        """Be ready for questions about what is in a folder, where asking for everything at once costs less."""
+    def remember(self, paths: Sequence[str], *, recursive: bool) -> None:
+        """Be ready for questions about files, and what is in folders, where asking for everything at once costs less."""
         ...
 
     def scan(self, folder: str) -> list[Entry]:
@@ -154,7 +165,14 @@ class Storage(Protocol):
         """Remove what killed runs have left half-written (`images.atomic.sweep`)."""
         ...
 
-    def open_journal(self, folder: str, waiting: Callable[[str], None] | None) -> JournalFiles:
+    def open_journal(
+        self,
+        folder: str,
+        waiting: Callable[[str], None] | None,
+        *,
+        force: bool = False,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> JournalFiles:
         """Claim a folder and open its journal (`journal.Journal`)."""
         ...
 
@@ -184,3 +202,14 @@ def is_url(path: str) -> bool:
 def absolute(path: str) -> str:
     """A name that means the same in every folder."""
     return path if is_url(path) else os.path.abspath(path)
+
+
+def parent(path: str) -> str:
+    """The folder above a place; of the topmost one, itself.
+
+    Examples
+    --------
+    >>> parent("s3://bucket/photos"), parent("s3://bucket"), parent("/photos")
+    ('s3://bucket', 's3://bucket', '/')
+    """
+    return path if is_url(path) and "/" not in path.partition("://")[2] else os.path.dirname(path)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolcli import __version__
 from poolcli.batch.journal_state import VERSION
-from poolcli.batch.storage import FILE, FOLDER, absolute
+from poolcli.batch.storage import FILE, FOLDER, absolute, is_url
 from poolcli.batch.worker import Task
 from poolcli.display import display_name
 from poolcli.errors import OptionError
@@ -38,7 +38,8 @@ def next_task(item: Item, known: JournalState, folder: str, settings: WorkOption
         return Decision()
     if refusal := _in_the_way(item, folder, found, storage):
         return Decision(refusal=refusal)
-    task = Task(source.path, item.result, folder, item.figure, replace=True, number=item.number)
+    stamp = source.stamp if is_url(source.path) else None
+    task = Task(source.path, item.result, folder, item.figure, replace=True, number=item.number, stamp=stamp)
     if force:
         return Decision(task)
     if entry is not None and entry.done and _is_anothers(source.path, source.stamp, entry, settings.stores):

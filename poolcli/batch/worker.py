@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolcli.artifacts import PixelOptions, artifact, encode_all, kept
 from poolcli.batch.journal_state import ResultKey, to_line
-from poolcli.batch.storage import absolute
+from poolcli.batch.storage import StoreLostError, absolute
 from poolcli.batch.stores import LOCAL_ONLY
 from poolcli.display import display_name
 from poolcli.errors import OutputError, PoolcliError
@@ -22,6 +22,7 @@ from poolcli.pipeline.serialize import input_record, map_record
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from poolcli.batch.storage import Stamp
     from poolcli.batch.stores import Stores
     from poolcli.images.quantize import Scale
     from poolcli.images.read import Picture
@@ -64,7 +65,8 @@ class WorkOptions:
 class Task(NamedTuple):
     """One picture: its path, the name and path of its result, and the name of its figure if there is one.
 
-    `replace` says that what may exist under these names is ours to replace; `number` is its place in the plan.
+    `replace` says that what may exist under these names is ours to replace; `number` is its place in the plan; `stamp` is
+    the picture's state where asking for it again has a price.
     """
 
     source: str
@@ -73,6 +75,7 @@ class Task(NamedTuple):
     figure: str | None
     replace: bool
     number: int = 0
+    stamp: Stamp | None = None
 
     def again(self) -> Task:
         """The task as one whose files may have been written before its worker died."""
@@ -104,8 +107,9 @@ def process(settings: WorkOptions, task: Task) -> Generator[None, None, Outcome]
     reading, computing and encoding eight photographs of 500x375 in turn takes a tenth more. A large one, decoded, would
     hold memory meanwhile; it has no steps.
     """
-    found = settings.stores.of(task.source).status(task.source)
-    stamp = found and found.stamp  # of before it is read: a file that changes meanwhile will be found changed
+    stamp = task.stamp or _stamp_of(
+        settings, task
+    )  # of before it is read: a file that changes meanwhile is found changed
     record: dict[str, Any] = {
         "result": task.result,
         "source": absolute(task.source),
@@ -126,8 +130,9 @@ def process(settings: WorkOptions, task: Task) -> Generator[None, None, Outcome]
             record |= end.value
             break
         except OutputError as problem:
-            cause = problem
-            error, stop = with_path(problem), problem.errno in NO_ROOM
+            cause, is_lost = problem, isinstance(problem, StoreLostError)
+            problem.path = problem.path or (task.source if is_lost else None)
+            error, stop = with_path(problem), problem.errno in NO_ROOM or is_lost
         except PoolcliError as problem:
             cause = problem
             error = str(problem)
@@ -145,6 +150,11 @@ def process(settings: WorkOptions, task: Task) -> Generator[None, None, Outcome]
     notes = record["input"]["notes"] if "input" in record else ()
     trace = "".join(format_exception(cause)) if cause is not None and settings.traces else ""
     return Outcome(to_line(record), error, tuple(notes), stop, trace)
+
+
+def _stamp_of(settings: WorkOptions, task: Task) -> Stamp | None:
+    found = settings.stores.of(task.source).status(task.source)
+    return found and found.stamp
 
 
 def _steps(settings: WorkOptions, task: Task) -> Generator[None, None, dict[str, Any]]:
@@ -171,7 +181,8 @@ def _steps(settings: WorkOptions, task: Task) -> Generator[None, None, dict[str,
         try:
             storage.write(one.path, data, force=task.replace)
         except OutputError as error:
-            error.path = one.path if error.errno is not None else None  # else the messages are about the picture
+            if error.path is None and error.errno is not None:  # else the messages are about the picture
+                error.path = one.path
             raise
         assert isinstance(data, bytes)
         sizes[one.kind] = len(data)

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from poolcli.batch.journal_state import JournalState
     from poolcli.batch.plan import FoundInputs, Item
     from poolcli.batch.scheduler import Backend
+    from poolcli.batch.stores import Stores
 
 _PRELOAD = ("poolcli.batch.worker",)
 """What all workers need, imported once for them."""
@@ -79,6 +80,12 @@ Examples:
     show_default=True,
 )
 @input_options
+@click.option(
+    "--storage-option",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting for the file system of URLs, such as profile=NAME, anon=true or endpoint_url=URL; may be repeated.",
+)
 @click.option("--no-figure", is_flag=True, help="Draw no figures ({stem}.figure.png beside the results).")
 @pixel_options
 @click.option("-f", "--force", is_flag=True, help="Replace files that are in the way, and results of another recipe.")
@@ -119,31 +126,38 @@ def command(inputs: Sequence[str], **options: Any) -> None:
     Each is done as `poolcli run` does it. The same command again does only what is missing, changed or failed; stopped
     at any moment, it is continued by the same command. Failures are listed at the end and stop nothing.
     """  # fmt: skip
-    folder, console = options["output"], Console(quiet=options["quiet"], verbose=options["verbose"])
-    about = ""
+    console, about = Console(quiet=options["quiet"], verbose=options["verbose"]), ""
     try:
         recipe = make_recipe(**recipe_settings(options))
-        settings = WorkOptions(
-            recipe, options["scale"], options["depth"], options["max_pixels"], traces=console.verbose > 1
-        )
         template = Template(options["name"])
         batch_options.check(options)
-        names = batch_options.inputs_of(inputs, options)
+        names, stores = batch_options.places(inputs, options)
+        settings = WorkOptions(
+            recipe,
+            options["scale"],
+            options["depth"],
+            options["max_pixels"],
+            traces=console.verbose > 1,
+            stores=stores,
+        )
+        folder = options["output"]
         about = display_name(folder)
         if options["dry_run"]:
-            known = read(folder)
+            stores.remember([os.path.join(folder, "")], recursive=True)
+            known = read(folder, stores)
             about = ""
-            found, items = _plan(names, known, template, options, console)
+            found, items = _plan(names, known, template, options, console, stores)
             about = display_name(folder)
-            extras = BatchOutputs(items, folder, known, force=options["force"])
+            extras = BatchOutputs(items, folder, known, force=options["force"], stores=stores)
             for path in _extras(options, len(items)):
                 with errors_about(display_name(path)):
                     extras.check(path)
             code = batch_messages.dry_run(items, known, settings, options)
         else:
-            with Journal(folder, write_stderr if options["wait"] else None) as journal:
+            waiting = write_stderr if options["wait"] else None
+            with Journal(folder, waiting, stores, force=options["force"], tell=write_stderr) as journal:
                 about = ""
-                found, items = _plan(names, journal.known, template, options, console)
+                found, items = _plan(names, journal.known, template, options, console, stores)
                 about = display_name(folder)
                 code = _work(found, items, settings, journal, options, console)
     except (PoolcliError, MemoryError) as error:
@@ -152,7 +166,12 @@ def command(inputs: Sequence[str], **options: Any) -> None:
 
 
 def _plan(
-    inputs: Sequence[str], known: JournalState, template: Template, options: dict[str, Any], console: Console
+    inputs: Sequence[str],
+    known: JournalState,
+    template: Template,
+    options: dict[str, Any],
+    console: Console,
+    stores: Stores,
 ) -> tuple[FoundInputs, list[Item]]:
     """Find the pictures and their results' names, and report what is left out."""
     folder = options["output"]
@@ -163,11 +182,12 @@ def _plan(
         include=options["include"],
         exclude=options["exclude"],
         sheet=options["sheet"],
-        made=OwnFiles(folder, known.ours, lambda other: read(other).ours),
+        made=OwnFiles(folder, known.ours, lambda other: read(other, stores).ours, stores),
         examined=known.has_source,
+        stores=stores,
     )
     numbers = known.numbers() if template.uses_index else {}
-    items = assign(found.sources, folder, template, figures=not options["no_figure"], numbers=numbers)
+    items = assign(found.sources, folder, template, figures=not options["no_figure"], numbers=numbers, stores=stores)
     for suffix in {os.path.splitext(item.result)[1] for item in items}:
         PixelOptions(options["scale"], options["depth"]).check(format_of(f"result{suffix}"))
     batch_messages.what_was_found(found, items, console)
@@ -186,12 +206,12 @@ def _work(
     folder = options["output"]
     is_local = options["dask"] is None and options["jobs"] != 0
     if items and is_local and not journal.known.entries:  # else there may be nothing to do
-        start_early(_PRELOAD)
+        start_early([*_PRELOAD, *settings.stores.modules()])
     names = {*(item.result for item in items), *journal.known.ours}
     below = {os.path.dirname(name) for name in names if not name.startswith(os.pardir)}
     settings.stores.of(folder).sweep(os.path.join(folder, name) for name in below)
     batch = Batch(items, folder, settings, journal, force=options["force"])
-    extras = BatchOutputs(items, folder, journal.known, force=options["force"])
+    extras = BatchOutputs(items, folder, journal.known, force=options["force"], stores=settings.stores)
     for path in _extras(options, len(items)):
         with errors_about(display_name(path)):
             extras.check(path)
@@ -200,7 +220,7 @@ def _work(
     if options["prune"] and (found.problems or not items or not all(item.source.stamp for item in items)):
         write_stderr("nothing is pruned: pictures that cannot be looked for may be there still")
     elif options["prune"]:
-        removed, kept = prune(journal, folder, {item.result for item in items})
+        removed, kept = prune(journal, folder, {item.result for item in items}, settings.stores)
         batch_messages.pruned(removed, kept, folder, console)
     with closing(_engine(options, batch, settings, console)) as engine:
         code = _run(found, batch, settings, engine, extras, options, console, start)
@@ -243,7 +263,7 @@ def _engine(options: dict[str, Any], batch: Batch, settings: WorkOptions, consol
     tasks = len(batch.items) if options["sheet"] else len(batch.todo)
     if options["dask"] is None or not tasks:
         jobs = min(cores() if options["jobs"] is None else options["jobs"], tasks)
-        return backend(jobs, options["max_memory"], _PRELOAD)
+        return backend(jobs, options["max_memory"], [*_PRELOAD, *settings.stores.modules()])
     sources = [task.source for task in batch.todo] or [item.source.path for item in batch.items]
     try:
         return cluster(options["dask"], options["jobs"], batch.folder, sources, console.say, settings.stores)

@@ -53,7 +53,7 @@ def what_was_found(found: FoundInputs, items: Sequence[Item], console: Console) 
 
 def dry_run(items: Sequence[Item], known: JournalState, settings: WorkOptions, options: dict[str, Any]) -> int:
     """Print the plan: every picture and its result with their sizes, and what is done already; returns the exit code."""
-    folder, force = options["output"], options["force"]
+    folder, force, stores = options["output"], options["force"], settings.stores
     check_recipe(known, settings, force=force)
     rows: list[dict[str, Any]] = []
     code = exit_codes.DONE
@@ -66,7 +66,9 @@ def dry_run(items: Sequence[Item], known: JournalState, settings: WorkOptions, o
             "status": LEFT if task else FAILED if refusal else SKIPPED,
         }
         try:
-            row["size"], row["result_size"] = preview(item.source.path, settings.recipe, settings.max_pixels)
+            row["size"], row["result_size"] = preview(
+                stores.of(item.source.path).picture(item.source.path), settings.recipe, settings.max_pixels
+            )
         except PoolcliError as error:
             row["status"], refusal = FAILED, refusal or str(error)
         row["error"] = refusal or None

@@ -9,11 +9,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from poolcli.batch.report import writer
+from poolcli.batch.stores import as_path, stores_for
 from poolcli.display import display_name
 from poolcli.errors import ImageError, OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from poolcli.batch.stores import Stores
 
 
 MOST_BYTES = 1 << 28
@@ -65,6 +68,20 @@ def _listed(path: str, *, null: bool) -> list[str]:
         msg = f"{name}: holds NUL characters; with -0 they separate the names"
         raise OptionError(msg)
     return [os.fsdecode(line) for line in data.split(b"\0" if null else b"\n") if line]
+
+
+def places(inputs: Sequence[str], options: dict[str, Any]) -> tuple[list[str], Stores]:
+    """The inputs, and the storages of these and of all outputs, whose names in `options` are checked as well.
+
+    Raises
+    ------
+    OptionError, ImageError
+    """
+    names = [as_path(name) for name in inputs_of(inputs, options)]
+    for key in ("output", "report", "sheet"):
+        options[key] = options[key] and as_path(options[key])
+    outputs = [options[key] for key in ("output", "report", "sheet") if options[key]]
+    return names, stores_for([*names, *outputs], options["storage_option"])
 
 
 def is_stdout(path: str | None) -> bool:

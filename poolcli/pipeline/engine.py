@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from copy import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -205,7 +205,7 @@ def execute(
     )
 
 
-def preview(path: str, recipe: Recipe, max_pixels: int | None = None) -> tuple[Pair, Pair]:
+def preview(path: str | BinaryIO, recipe: Recipe, max_pixels: int | None = None) -> tuple[Pair, Pair]:
     """Size of a picture and of its result, from the file's header; nothing is decoded.
 
     Raises
