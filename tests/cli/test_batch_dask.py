@@ -332,3 +332,21 @@ def test_a_worker_killed_among_576_photographs(cluster, start, cli):
     assert tree("out") == tree("local")
     assert parts("out") == []
     assert cluster.left() == (0, 0)
+
+
+@pytest.mark.slow
+def test_the_memory_of_the_client_is_that_of_a_local_run(cluster, here):
+    """Beside the plan, which a local run has as well, nothing grows with the number of files."""
+    launch = [sys.executable, str(ROOT / "tests/bench/scripts/launch.py"), sys.executable, "-m", "poolcli", "batch"]
+    grown = {}
+    for where in (("--dask", cluster.address), ("--jobs", "1")):
+        peaks = []
+        for count in (1000, 10000):
+            folder, output = fill(f"in{count}", count), f"out{count}{where[0]}"
+            command = [*launch, str(folder), "-o", output, "--no-figure", "-q", *where]
+            environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+            found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True)
+            peaks.append(float(found.stdout.split()[1]))
+        grown[where[0]] = peaks[1] - peaks[0]
+    assert tree("out10000--dask") == tree("out10000--jobs")
+    assert grown["--dask"] < grown["--jobs"] + 10, "MB"
