@@ -19,7 +19,7 @@ def test_mutated_input_ends_in_errors_of_ours_alone():
         text=True,
         timeout=SECONDS + 60,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))},
     )
 
     *_, last = done.stdout.splitlines() or [""]

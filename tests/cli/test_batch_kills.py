@@ -254,7 +254,7 @@ def test_a_full_disk_ends_the_run_soon_and_room_lets_it_go_on(small_disk, run, j
     assert code == 1
     (line,) = [line for line in stderr.splitlines() if "No space left" in line]
     assert line.startswith(f"stopped: disk/out/{'' if '/.poolcli/' in line else 'p'}")
-    assert "the same command goes on" in line
+    assert "the same command continues" in line
     assert len(stderr.splitlines()) == 2
     made = done("disk/out")
     expected = tree("undisturbed")
