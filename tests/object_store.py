@@ -37,8 +37,8 @@ class ObjectStore:
     requests : list of (method, path)
         What came, in order; a listing is the method ``LIST``.
     fault : callable or None
-        Called with method and path; a status is answered, ``"cut"`` closes the connection, seconds are waited, an
-        `Event` is waited for.
+        Called with method and path; a status is answered, ``"cut"`` closes the connection, ``"half"`` of the object is
+        sent as if it were all, or one byte of it is ``"wrong"``, seconds are waited, an `Event` is waited for.
     """
 
     def __init__(self) -> None:
@@ -71,11 +71,24 @@ class ObjectStore:
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             start("500 Cut Off", [])
             return []
+        elif fault in ("half", "wrong"):
+            return self._damaged(fault, environ, start)
         elif fault:
             status, code, message = WORDS[fault]
             start(status, [("Content-Type", "application/xml")])
             return [b"" if method == "HEAD" else _XML.format(code, message).encode()]
         return self._app(environ, start)
+
+    def _damaged(self, how: str, environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+        said: list[Any] = []
+        data = b"".join(self._app(environ, lambda status, headers, *_: said.extend((status, headers))))
+        if how == "half":
+            data = data[: len(data) // 2]
+            headers = [(name, value) for name, value in said[1] if "checksum" not in name.lower()]
+        else:
+            data, headers = data[:-1] + bytes([data[-1] ^ 1]), said[1]
+        start(said[0], [(name, value) for name, value in headers if name.lower() != "content-length"])
+        return [data]
 
     def count(self, method: str, below: str = "", without: str = "\0") -> int:
         """How many requests of a kind there were for keys that begin so."""

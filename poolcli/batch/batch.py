@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from poolcli.batch.journal_state import to_line
 from poolcli.batch.prune import remove
 from poolcli.batch.scheduler import Scheduler, WorkerDied
-from poolcli.batch.storage import absolute
+from poolcli.batch.storage import StoreLostError, absolute
 from poolcli.batch.up_to_date import check_recipe, header, is_header_of, next_task
 from poolcli.batch.worker import Outcome, Task, process, with_path
 from poolcli.display import display_name
@@ -117,13 +117,16 @@ class Batch:
             finally:
                 # Workers that were killed have left what they were writing.
                 self._storage.sweep(self._folders, locked=True)
+        is_lost = False
         try:
             self.journal.flush()
-        except OutputError:
+        except OutputError as error:
             if not self.stopped:  # else that has said it: its lines are for the next run to make again
                 raise
+            is_lost = isinstance(error, StoreLostError)
         self.is_over = True
-        self.journal.forget_started()
+        if not is_lost:
+            self.journal.forget_started()
 
     def _tasks(self, on_result: OnResult) -> Iterator[Task]:
         todo = iter(self.todo)

@@ -16,8 +16,9 @@ from importlib.util import find_spec
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from poolcli.batch.dask_worker import PART_END, View
+from poolcli.batch.dask_worker import View
 from poolcli.batch.journal_state import OWN
+from poolcli.batch.own_files import PART_END
 from poolcli.batch.scheduler import WorkerLostError
 from poolcli.batch.storage import absolute
 from poolcli.errors import OptionError

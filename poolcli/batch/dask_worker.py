@@ -10,6 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolcli.batch.local_storage import LOCAL
+from poolcli.batch.own_files import PART_END
 from poolcli.batch.scheduler import CHUNK_TASKS, run_chunk
 from poolcli.display import display_name
 from poolcli.errors import OutputError
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from poolcli.batch.stores import Stores
-
-PART_END = ".poolcli.part"
-"""How names of files end that the next run on a folder removes."""
 
 TOKEN = secrets.token_hex(8)
 """Identifies this process: a worker that was started again may have the address of the one before."""

@@ -14,6 +14,7 @@ from contextlib import suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from poolcli.batch.own_files import PART_END
 from poolcli.batch.process_identity import Process, has_ended, this_process
 from poolcli.display import display_name, printable
 from poolcli.errors import OutputError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from poolcli.batch.remote_storage import RemoteStorage
 
 LEASE_SECONDS = 120.0
-"""Age after which a lease is stale; clocks of two machines may differ by less than that."""
+"""Age after which a lease is stale. All times are the store's: machines may have clocks that differ."""
 
 RENEW_SECONDS = 30.0
 LOOK_SECONDS = 1.0
@@ -42,10 +43,6 @@ class _Held(NamedTuple):
     owner: Process | None
     time: float
     tag: str
-
-    @property
-    def age(self) -> float:
-        return max(0.0, time.time() - self.time)
 
 
 class Lease:
@@ -82,6 +79,7 @@ class Lease:
         self._me, self._run = this_process(), uuid.uuid4().hex
         self._tag = ""
         self._lost = ""
+        self._ahead: float | None = None  # how far the store's clock is ahead of ours, once that was asked for
         self._over = Event()
         self._take(waiting, force, tell)
         _OURS.add(self._run)
@@ -124,8 +122,9 @@ class Lease:
             if taken:
                 tell(f"{display_name(self.url)}: taken over from process {held.owner.number}, which has ended")
             return taken
-        if held.age > LEASE_SECONDS:
-            stale = f"{_whose(held)} holds it, and has not renewed it for {_duration(held.age)}"
+        age = self._store_time() - held.time
+        if age > LEASE_SECONDS:
+            stale = f"{_whose(held)} holds it, and has not renewed it for {_duration(age)}"
             if not force:
                 raise OutputError(
                     f"{stale}: it was killed, or is cut off; once it cannot be at work any more, take the folder over "
@@ -155,6 +154,17 @@ class Lease:
         with suppress(KeyError, TypeError, ValueError):
             owner = Process(str(said["machine"]), str(said["host"]), int(said["process"]), str(said["begun"]))
         return _Held(str(said.get("run", "")), owner, changed, tag)
+
+    def _store_time(self) -> float:
+        """The time by the clock that dates the objects."""
+        if self._ahead is None:
+            url = f"{self.url}.{self._run}{PART_END}"
+            self._storage.put(url, b"asks for the time")
+            found = self._storage.look(url)
+            self._ahead = found[2] - time.time() if found is not None else 0.0
+            with suppress(OutputError):
+                self._storage.discard(url)
+        return time.time() + self._ahead
 
     def _write(self, *, create: bool = False, replacing: str = "") -> bool:
         """Write the lease; False when another run was faster."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from poolcli.batch.storage import FILE, FOLDER, ODD, Entry, Stamp, Status
+from poolcli.batch.storage import FILE, FOLDER, ODD, VERSION, Entry, Stamp, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,7 +37,8 @@ class Listing:
         self, top: str, found: Iterable[tuple[str, Mapping[str, Any]]], refusal: OSError | None, *, recursive: bool
     ) -> None:
         self.top, self.recursive, self.refusal = top, recursive, refusal
-        self._children: dict[str, dict[str, Status]] = {}
+        self._files: dict[str, dict[str, Status]] = {}
+        self._folders: dict[str, dict[str, Status]] = {}  # an object may have the name of a folder
         self._odd: list[str] = []
         for url, info in found:
             name = url.removeprefix(f"{top}/")
@@ -46,15 +47,18 @@ class Listing:
                 name.endswith("/") and info.get("size") == 0 and info.get("type") != "directory"
             ):
                 continue  # the folder itself, and objects that stand for folders
-            if any(part in ("", os.curdir, os.pardir) for part in parts):
+            is_folder = info.get("type") == "directory"
+            no_file = name.endswith("/") and not is_folder
+            if no_file or VERSION in name or any(part in ("", os.curdir, os.pardir) for part in parts):
                 self._odd.append(url)  # a key that is no path: its result could not be named after it
                 continue
             folder = top
             for part in parts[:-1]:
-                self._children.setdefault(folder, {}).setdefault(part, folder_status(f"{folder}/{part}"))
+                self._folders.setdefault(folder, {}).setdefault(part, folder_status(f"{folder}/{part}"))
                 folder = f"{folder}/{part}"
-            self._children.setdefault(folder, {})[parts[-1]] = status_of(f"{folder}/{parts[-1]}", info)
-        if self.refusal is None and not (self._children or self._odd) and "/" in top.partition("://")[2]:
+            kind = self._folders if is_folder else self._files
+            kind.setdefault(folder, {})[parts[-1]] = status_of(f"{folder}/{parts[-1]}", info)
+        if self.refusal is None and not (self._files or self._folders or self._odd) and "/" in top.partition("://")[2]:
             self.refusal = OSError(errno.ENOENT, os.strerror(errno.ENOENT))
 
     def knows(self, url: str) -> bool:
@@ -64,14 +68,14 @@ class Listing:
     def status(self, url: str) -> Status | None:
         """The state of an object, or of a name below which there are some."""
         if url == self.top:
-            return folder_status(url) if self._children else None
+            return folder_status(url) if self._files or self._folders else None
         folder, name = os.path.split(url)
-        return self._children.get(folder, {}).get(name)
+        return self._files.get(folder, {}).get(name) or self._folders.get(folder, {}).get(name)
 
     def scan(self, folder: str) -> list[Entry]:
         """What is in a folder."""
-        inside = self._children.get(folder, {})
-        entries = [Entry(name, f"{folder}/{name}", found.kind) for name, found in inside.items()]
+        inside = [*self._files.get(folder, {}).items(), *self._folders.get(folder, {}).items()]
+        entries = [Entry(name, f"{folder}/{name}", found.kind) for name, found in inside]
         return entries + [Entry(url, url, ODD) for url in self._odd if folder == self.top]
 
 

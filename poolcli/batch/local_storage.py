@@ -52,7 +52,7 @@ class LocalStorage:
         except (OSError, ValueError):
             return False
 
-    def picture(self, path: str) -> str:
+    def picture(self, path: str, size: int | None = None) -> str:
         """The path: whoever reads it opens it."""
         return path
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from poolcli.batch.stores import Stores
 
 
+PART_END = ".poolcli.part"
+"""How names of files end that the next run on a folder removes."""
+
+
 class OwnFiles:
     """The files that journals list as written by poolcli, and those that carry the mark of a run.
 

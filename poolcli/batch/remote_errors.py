@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from poolcli.batch.storage import StoreLostError
+from poolcli.batch.storage import DamagedError, StoreLostError
 from poolcli.display import printable
 from poolcli.errors import OutputError
 from poolcli.images.atomic import EXISTS
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 NO_BUCKET = "the bucket does not exist; create it, or correct its name"
 MISSING = "No such file or directory"
+DAMAGED = "what the store sent is damaged; the same command asks for it again"
 DENIED = "access denied; use credentials that allow it"
 NO_CREDENTIALS = (
     "no credentials; give them as the protocol's own programs take them (for S3: the environment, or a profile), with "
@@ -55,6 +56,8 @@ def as_ours(error: Exception, secrets: Iterable[str] = ()) -> OutputError:
         number, what, said = errno.EACCES, DENIED, chain[-1]
     elif status >= 500 or status == 429:
         made, what, said = StoreLostError, f"the store answers {status}, again and again; try later", chain[-1]
+    elif "FlexibleChecksumError" in names:
+        made, what = DamagedError, DAMAGED
     elif names & _NO_CONNECTION:
         made, what = StoreLostError, "the store cannot be reached; check the address and the connection"
     return made(_said(what, said, secrets), number)

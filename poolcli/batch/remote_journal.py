@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from poolcli.batch.journal_state import OWN
 from poolcli.batch.lease import Lease
+from poolcli.batch.own_files import PART_END
 from poolcli.errors import OutputError
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ class RemoteJournal:
     def _list(self) -> None:
         """List the whole folder, once, now that nobody else changes it."""
         self._storage.remember([f"{self._folder.rstrip('/')}/"], recursive=True)
+        left = [name for name in self._storage.names(_own(self._folder, "")) if name.endswith(PART_END)]
+        self._remove(left)  # by runs that were killed
         names = self._storage.names(_own(self._folder, SEGMENTS))
         self._segments = [name for name in names if name.endswith(LINES)]
         self._lists = [name for name in names if name.endswith(BEGUN)]
@@ -95,7 +98,8 @@ class RemoteJournal:
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Yield all lines, copied into the temporary file; many segments are put together."""
         for segment in self._segments:
-            for line in _lines_of(self._storage.read(segment, segment)):
+            known = self._storage.status(segment)
+            for line in _lines_of(self._storage.read(segment, segment, known and known.stamp.size)):
                 place = self._size
                 self._spool.seek(place)
                 self._spool.write(line)

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import errno
 import io
-import json
 import os
-from contextlib import contextmanager
-from importlib import import_module
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from poolcli.batch.file_systems import file_system
 from poolcli.batch.listing import Listing, seconds_of, status_of
 from poolcli.batch.remote_errors import NO_BUCKET, as_ours, is_precondition, is_unknown
-from poolcli.batch.storage import FILE, FOLDER, Entry, Status, StoreLostError
-from poolcli.errors import ImageError, OptionError, OutputError, suggestion
+from poolcli.batch.storage import FILE, FOLDER, DamagedError, Entry, Status, StoreLostError
+from poolcli.errors import ImageError, OptionError, OutputError
 from poolcli.images.atomic import EXISTS
 
 if TYPE_CHECKING:
@@ -29,64 +28,38 @@ if TYPE_CHECKING:
 WHOLE = ("s3", "gs", "az")
 """Protocols of stores whose objects appear whole, or not at all: these can hold results."""
 
-_PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs"}
-_DEFAULTS: dict[str, dict[str, Any]] = {
-    # One GET for each object, without a question about its size first; a store that hangs is given up in 4 minutes.
-    "s3": {
-        "max_concurrency": 1,
-        "config_kwargs": {
-            "connect_timeout": 10,
-            "read_timeout": 15,
-            "retries": {"mode": "standard", "total_max_attempts": 4},
-        },
-    }
-}
-_RETRIES = 2
-"""Attempts that s3fs makes with connections that break, each with the client's own attempts."""
+_OF_KNOWN_SIZE = ("s3", "az")
+"""Protocols that send what they list; others may send it unpacked."""
 
 _FEW = 2
 """Named objects of one folder up to which each is asked for by itself; for more the folder is listed."""
 
 
 class RemoteStorage:
-    """A `storage.Storage` of one protocol.
+    """A `storage.Storage` of one protocol, or of one host.
 
     Parameters
     ----------
     protocol : str
     options : sequence of (str, str)
         Keys and values for the file system.
+    place : str
+        A URL with nothing but the host, where the file system belongs to one.
 
     Raises
     ------
-    OptionError
-        Unknown, its package is missing, or it does not take these options.
+    OptionError, OutputError
+        As `file_systems.file_system`.
     """
 
-    def __init__(self, protocol: str, options: Sequence[tuple[str, str]] = ()) -> None:
-        self._protocol = protocol
+    def __init__(self, protocol: str, options: Sequence[tuple[str, str]] = (), place: str = "") -> None:
+        self._protocol, self._place = protocol, place
         self._secrets = [value for _, value in options if len(value) > 3 and value.lower() not in ("true", "false")]
-        self._fs = self._file_system(dict(options))
+        self._fs = file_system(protocol, place, options, self._secrets)
         self._listings: dict[str, Listing] = {}
         self._asked: dict[str, Status | None] = {}
         self._changed: set[str] = set()  # since they were listed
-        self.is_lost = False
-
-    def _file_system(self, options: dict[str, str]) -> Any:
-        known = _class_of(self._protocol)
-        settings: dict[str, Any] = {"use_listings_cache": False, **_DEFAULTS.get(self._protocol, {})}
-        for key, value in options.items():
-            given = _value(value)
-            default = settings.get(key)
-            settings[key] = {**default, **given} if isinstance(default, dict) and isinstance(given, dict) else given
-        try:
-            made = known(skip_instance_cache=True, **settings)
-        except Exception as error:  # noqa: BLE001 - whatever a file system raises
-            problem = as_ours(error, self._secrets)
-            raise OptionError(f"{self._protocol}:// with these --storage-option: {problem}") from None
-        if self._protocol == "s3":
-            made.retries = _RETRIES
-        return made
+        self.is_lost = False  # whether the last request found no store at work
 
     def modules(self) -> list[str]:
         """The modules of the storage and of its file system."""
@@ -97,6 +70,8 @@ class RemoteStorage:
         return key
 
     def _url(self, key: str) -> str:
+        if self._place and "://" not in key:
+            return f"{self._place}/{key.lstrip('/')}"
         return key if "://" in key else f"{self._protocol}://{key}"
 
     @contextmanager
@@ -104,6 +79,7 @@ class RemoteStorage:
         """Convert what a file system raises into `OutputError` about `path`."""
         try:
             yield
+            self.is_lost = False
         except (OptionError, OutputError):
             raise
         except MemoryError:
@@ -135,7 +111,7 @@ class RemoteStorage:
 
     def _list(self, path: str, *, recursive: bool) -> None:
         top = self.real(path)
-        self._changed = {url for url in self._changed if not url.startswith(f"{top}/")}
+        self._changed = {url for url in tuple(self._changed) if not url.startswith(f"{top}/")}
         refusal: OSError | None = None
         found: list[dict[str, Any]] = []
         try:
@@ -212,11 +188,23 @@ class RemoteStorage:
         """False: looking would cost a request for each picture."""
         return False
 
-    def read(self, path: str, about: str | None = None) -> bytes:
-        """The bytes of an object; raises `OutputError`."""
+    def read(self, path: str, about: str | None = None, size: int | None = None) -> bytes:
+        """The bytes of an object; asked for once more if they arrive damaged, or are not `size`. Raises `OutputError`."""
+        with suppress(DamagedError):
+            return self._read(path, about, size)
+        return self._read(path, about, size)
+
+    def _read(self, path: str, about: str | None, size: int | None) -> bytes:
         with self._errors(about):
             data: bytes = self._fs.cat_file(self._key(path))
-            return data
+        if size is not None and len(data) != size and self._protocol in _OF_KNOWN_SIZE:
+            raise DamagedError(
+                f"{len(data)} bytes were sent, and the listing says {size}: it was replaced meanwhile, or the answer was "
+                "cut off; the same command asks for it again",
+                None,
+                about,
+            )
+        return data
 
     def look(self, path: str) -> tuple[bytes, str, float] | None:
         """The bytes of an object, its tag, and the time of its last change in seconds; None where there is none."""
@@ -237,10 +225,10 @@ class RemoteStorage:
         listing = self._listing(real)
         return sorted(entry.path for entry in listing.scan(real)) if listing is not None else []
 
-    def picture(self, path: str) -> BinaryIO:
+    def picture(self, path: str, size: int | None = None) -> BinaryIO:
         """The bytes of an object as a stream that has its name."""
         try:
-            stream = _Named(self.read(path))
+            stream = _Named(self.read(path, size=size))
         except StoreLostError:
             raise
         except OutputError as error:
@@ -361,34 +349,3 @@ class RemoteStorage:
 
 class _Named(io.BytesIO):
     name = ""
-
-
-def _class_of(protocol: str) -> Any:
-    try:
-        registry = import_module("fsspec.registry")
-    except ImportError:
-        raise OptionError(
-            f"{protocol}:// needs fsspec, which is not installed: pip install 'poolcli[remote]'"
-        ) from None
-    known = {*registry.known_implementations, *registry.registry}
-    if protocol not in known:
-        raise OptionError(
-            f"unknown protocol {protocol}://{suggestion(protocol, sorted(known & {'gs', 'az', 's3', 'http', 'https'}))}"
-        )
-    try:
-        return registry.get_filesystem_class(protocol)
-    except ImportError:
-        package = _PACKAGES.get(protocol, "a package of its own")
-        how = "pip install 'poolcli[remote]'" if protocol == "s3" else "see fsspec's list of protocols"
-        how = f"pip install {package}" if protocol in ("gs", "az") else how
-        raise OptionError(f"{protocol}:// needs {package}, which is not installed: {how}") from None
-
-
-def _value(text: str) -> Any:
-    """A value as its file system takes it: true, false, null, and JSON's objects and lists; all else is text."""
-    if text in ("true", "false", "null") or text[:1] in ("{", "["):
-        try:
-            return json.loads(text)
-        except ValueError:
-            return text
-    return text

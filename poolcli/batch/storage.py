@@ -21,12 +21,19 @@ if TYPE_CHECKING:
 FILE, FOLDER, OTHER = "file", "folder", "other"
 """What a name can stand for; a device, a pipe, and a link that is not followed are other."""
 
+VERSION = "?versionId="
+"""What follows it in a URL is no part of the name for the clients of S3, which would read another object."""
+
 LINK, ODD = "links to folders", "names that are no paths"
 """What is found in a folder and never taken: why."""
 
 
 class StoreLostError(OutputError):
     """A store does not answer, or refuses all work: the next file would fail in the same way."""
+
+
+class DamagedError(OutputError):
+    """What a store sent is not what it holds."""
 
 
 class Stamp(NamedTuple):
@@ -133,8 +140,8 @@ class Storage(Protocol):
         """Whether a picture carries the mark of poolcli in its first bytes; False where looking has a price, or fails."""
         ...
 
-    def picture(self, path: str) -> str | BinaryIO:
-        """What `images.read` reads; raises `ImageError`."""
+    def picture(self, path: str, size: int | None = None) -> str | BinaryIO:
+        """What `images.read` reads; raises `ImageError`, also where it is known to have another size."""
         ...
 
     def check_target(self, path: str, *, force: bool) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from poolcli.batch.local_storage import LOCAL
-from poolcli.batch.storage import is_url
+from poolcli.batch.storage import VERSION, is_url
 from poolcli.display import display_name
 from poolcli.errors import OptionError
 
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
 
 _ONE_NAME = {"s3a": "s3", "gcs": "gs", "abfs": "az", "abfss": "az"}
 """Protocol -> the other name for it that is used throughout."""
+
+
+_FOR_ALL_HOSTS = ("s3", "gs", "az", "http", "https")
+"""Protocols of which one file system reaches every bucket or host."""
+
+_SECRET = re.compile(r"[?&#][^=&/]*(token|sig|secret|passw|credential|access.?key)[^=&/]*=", re.IGNORECASE)
+"""A setting in a URL whose value nobody may read."""
+
+_CHAIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(://|::)(.*::)?[A-Za-z][A-Za-z0-9+.-]*://", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -49,12 +59,13 @@ class Stores:
         """
         if not self.urls or not is_url(path):
             return LOCAL
-        protocol = protocol_of(path)
-        if protocol not in self._made:
+        place = _place_of(path)
+        if place not in self._made:
             from poolcli.batch.remote_storage import RemoteStorage
 
-            self._made[protocol] = RemoteStorage(protocol, self.options)
-        storage: Storage = self._made[protocol]
+            protocol, _, host = place.partition("://")
+            self._made[place] = RemoteStorage(protocol, self.options, host and place)
+        storage: Storage = self._made[place]
         return storage
 
     def remember(self, paths: Sequence[str], *, recursive: bool) -> None:
@@ -87,6 +98,18 @@ def protocol_of(url: str) -> str:
     return _ONE_NAME.get(protocol, protocol)
 
 
+def _place_of(url: str) -> str:
+    """What has a file system of its own: a protocol, or one of its hosts.
+
+    Examples
+    --------
+    >>> _place_of("s3://bucket/photos"), _place_of("ftp://host/photos")
+    ('s3', 'ftp://host')
+    """
+    protocol = protocol_of(url)
+    return protocol if protocol in _FOR_ALL_HOSTS else f"{protocol}://{url.partition('://')[2].partition('/')[0]}"
+
+
 def as_path(name: str) -> str:
     """A name as the other functions here take it: ``file://`` is left out, other URLs are checked.
 
@@ -100,26 +123,51 @@ def as_path(name: str) -> str:
     >>> as_path("file:///photos/a.png"), as_path("photos/a.png"), as_path("S3://bucket/a.png")
     ('/photos/a.png', 'photos/a.png', 's3://bucket/a.png')
     """
+    protocol, rest = protocol_of(name), name.partition("://")[2]
+    host, slash, below = rest.partition("/")
+    if is_url(name):
+        if protocol in ("file", "local"):
+            return _local(name, host, f"{slash}{below}")
+        _check_secrets(name, protocol, host, f"{slash}{below}")
+    if _CHAIN.match(name) or (is_url(name) and "::" in rest and protocol not in _FOR_ALL_HOSTS):
+        raise OptionError(f"{display_name(name)}: chained URLs are not read; give the URL of the files themselves")
     if not is_url(name):
         return name
-    protocol, rest = protocol_of(name), name.partition("://")[2]
-    if protocol in ("file", "local"):
-        return rest
-    host, slash, below = rest.partition("/")
-    secret = "@" in host
-    if secret or (protocol in ("http", "https") and urlsplit(name).query):
-        shown = f"{protocol}://…@{host.rpartition('@')[2]}{slash}…" if secret else f"{name.partition('?')[0]}?…"
+    if VERSION in name:
         raise OptionError(
-            f"{display_name(shown)}: holds credentials, which a URL would bring into journals and reports; give them with "
-            "--storage-option, or as the protocol's own programs take them"
+            f"{display_name(name)}: versions of an object are not read; give its name alone, for the last one"
         )
-    if "::" in rest:
-        raise OptionError(f"{display_name(name)}: chained URLs are not read; give the URL of the files themselves")
     if protocol == "memory":
         raise OptionError(f"{display_name(name)}: no other process sees this memory; use files or an object store")
     if not host:
         raise OptionError(f"{display_name(name)}: names no bucket or host; write {protocol}://BUCKET/FOLDER")
     return f"{protocol}://{host}{slash}{below}"
+
+
+def _local(url: str, host: str, path: str) -> str:
+    if host == "localhost":
+        host = ""
+    if not host and not path.strip("/"):
+        raise OptionError(f"{display_name(url)}: names no file or folder; write file:///PATH")
+    return f"{host}{path}"
+
+
+def _check_secrets(url: str, protocol: str, host: str, path: str) -> None:
+    """Refuse a URL with a user, a password or a token, without repeating it."""
+    if "@" in host and protocol == "az" and ":" not in host:  # the account, which is no secret
+        raise OptionError(
+            f"{display_name(url)}: write az://CONTAINER/FOLDER, and the account with --storage-option account_name=NAME"
+        )
+    if "@" in host:
+        shown = f"{protocol}://…@{host.rpartition('@')[2]}{'/' if path else ''}…"
+    elif _SECRET.search(url) or (protocol in ("http", "https") and urlsplit(url).query):
+        shown = f"{re.split('[?&#]', url, maxsplit=1)[0]}?…"
+    else:
+        return
+    raise OptionError(
+        f"{display_name(shown)}: holds credentials, which a URL would bring into journals and reports; give them with "
+        "--storage-option, or as the protocol's own programs take them"
+    )
 
 
 def stores_for(names: Iterable[str], options: Sequence[str]) -> Stores:
@@ -134,23 +182,25 @@ def stores_for(names: Iterable[str], options: Sequence[str]) -> Stores:
     Raises
     ------
     OptionError
-        Options without a URL or a ``=``, or with URLs of several protocols.
+        Options without a URL or a ``=``, or with URLs of several protocols or hosts.
+    OutputError
+        A host cannot be reached.
     """
-    protocols = sorted({protocol_of(name) for name in names if is_url(name)})
+    places = {_place_of(name): name for name in names if is_url(name)}
     pairs = []
     for option in options:
         key, equals, value = option.partition("=")
         if not equals or not key:
             raise OptionError("--storage-option: KEY=VALUE expected, such as profile=NAME or anon=true")
         pairs.append((key, value))
-    if pairs and not protocols:
+    if pairs and not places:
         raise OptionError("--storage-option without a URL: it is for INPUT or DIR such as s3://BUCKET/FOLDER")
-    if pairs and len(protocols) > 1:
+    if pairs and len(places) > 1:
         raise OptionError(
-            f"--storage-option with URLs of {' and '.join(protocols)}: it would go to both; give their settings as their "
+            f"--storage-option with URLs of {' and '.join(sorted(places))}: it would go to both; give their settings as their "
             "own programs take them"
         )
-    stores = Stores(bool(protocols), tuple(pairs)) if protocols else LOCAL_ONLY
-    for protocol in protocols:
-        stores.of(f"{protocol}://")
+    stores = Stores(bool(places), tuple(pairs)) if places else LOCAL_ONLY
+    for name in places.values():
+        stores.of(name)
     return stores

@@ -153,14 +153,18 @@ def process(settings: WorkOptions, task: Task) -> Generator[None, None, Outcome]
 
 
 def _stamp_of(settings: WorkOptions, task: Task) -> Stamp | None:
-    found = settings.stores.of(task.source).status(task.source)
+    try:
+        found = settings.stores.of(task.source).status(task.source)
+    except PoolcliError:  # whoever reads it says why
+        return None
     return found and found.stamp
 
 
 def _steps(settings: WorkOptions, task: Task) -> Generator[None, None, dict[str, Any]]:
     """Make the result and the figure, write and report them; all are encoded before any is written."""
     recipe = settings.recipe
-    picture = read(settings.stores.of(task.source).picture(task.source), **engine.reading(recipe, settings.max_pixels))
+    source = settings.stores.of(task.source).picture(task.source, task.stamp and task.stamp.size)
+    picture = read(source, **engine.reading(recipe, settings.max_pixels))
     small = picture.values.nbytes <= SMALL  # a large one is not held in memory while others are read
     if small:
         yield

@@ -71,15 +71,13 @@ def _listed(path: str, *, null: bool) -> list[str]:
 
 
 def places(inputs: Sequence[str], options: dict[str, Any]) -> tuple[list[str], Stores]:
-    """The inputs, and the storages of these and of all outputs, whose names in `options` are checked as well.
+    """The inputs, and the storages of these and of all outputs.
 
     Raises
     ------
     OptionError, ImageError
     """
     names = [as_path(name) for name in inputs_of(inputs, options)]
-    for key in ("output", "report", "sheet"):
-        options[key] = options[key] and as_path(options[key])
     outputs = [options[key] for key in ("output", "report", "sheet") if options[key]]
     return names, stores_for([*names, *outputs], options["storage_option"])
 
@@ -99,7 +97,9 @@ def report_format(path: str) -> str:
 
 
 def check(options: dict[str, Any]) -> None:
-    """Refuse what is wrong whatever the inputs hold."""
+    """Refuse what is wrong whatever the inputs hold, and make paths of the outputs' names in `options`."""
+    for name in ("output", "report", "sheet"):  # first: no other message repeats a URL that holds credentials
+        options[name] = options[name] and as_path(options[name])
     for name in ("output", "report", "sheet", "files_from"):
         if options[name] == "":
             msg = f"--{name.replace('_', '-')} is empty: give the name of a {'folder' if name == 'output' else 'file'}"

@@ -26,6 +26,9 @@ TIME = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
         ("C:\\photos", "C:\\photos"),
         ("file:///photos/a b.png", "/photos/a b.png"),
         ("local:///photos", "/photos"),
+        ("file://localhost/photos", "/photos"),
+        ("s3://bucket/a?b=c#d::e", "s3://bucket/a?b=c#d::e"),
+        ("a::b", "a::b"),
         ("S3://bucket/A", "s3://bucket/A"),
         ("s3a://bucket/a", "s3://bucket/a"),
         ("gcs://bucket/a?b@c", "gs://bucket/a?b@c"),
@@ -42,8 +45,17 @@ def test_names_as_the_program_uses_them(name, path):
         ("s3://id:SECRET@bucket/a", "s3://…@bucket/…: holds credentials"),
         ("ftp://SECRET@host", "ftp://…@host…: holds credentials"),
         ("http://host/a.png?token=SECRET", "http://host/a.png?…: holds credentials"),
+        ("s3://bucket/a.png?X-Amz-Security-Token=SECRET", "s3://bucket/a.png?…: holds credentials"),
+        ("az://container/a.png?sv=1&sig=SECRET", "az://container/a.png?…: holds credentials"),
+        ("abfs://container@account.dfs.core.windows.net/a", "the account with --storage-option account_name=NAME"),
+        ("abfs://user:SECRET@account/a", "az://…@account/…: holds credentials"),
         ("memory://a", "no other process sees this memory"),
         ("zip://a.png::file:///b.zip", "chained URLs are not read"),
+        ("simplecache::s3://bucket/a", "chained URLs are not read"),
+        ("simplecache::zip://a.png::s3://bucket/a.zip", "chained URLs are not read"),
+        ("zip://a.png::/b.zip", "chained URLs are not read"),
+        ("s3://bucket/a.png?versionId=x", "versions of an object are not read"),
+        ("file:///", "names no file or folder"),
         ("s3:///a", "names no bucket or host"),
     ],
 )
@@ -79,11 +91,32 @@ def test_options_reach_a_worker_and_no_text():
         (["s3://a/b"], ["x"], "KEY=VALUE expected"),
         (["s3://a/b"], ["=x"], "KEY=VALUE expected"),
         (["s3://a/b", "gs://c/d"], ["x=1"], "URLs of gs and s3"),
+        (["ftp://a/b", "ftp://c/d"], ["x=1"], "URLs of ftp://a and ftp://c"),
     ],
 )
 def test_storage_options_that_are_refused(names, options, words):
     with pytest.raises(OptionError, match=words):
         stores_for(names, options)
+
+
+def test_a_protocol_of_hosts_has_a_file_system_for_each(monkeypatch):
+    ftp = pytest.importorskip("fsspec.implementations.ftp").FTPFileSystem
+    asked = []
+
+    def listed(fs, path, **_):
+        asked.append((fs.host, fs.port, path))
+        return {"/in/a b.png": {"name": "/in/a b.png", "size": 7, "type": "file"}}
+
+    monkeypatch.setattr(ftp, "_connect", lambda _: None)
+    monkeypatch.setattr(ftp, "__del__", lambda _: None)
+    monkeypatch.setattr(ftp, "find", listed)
+    names = ["ftp://one:2121/in/", "ftp://two/in/"]
+    stores = stores_for(names, ())
+    stores.remember(names, recursive=True)
+    assert asked == [("one", 2121, "/in"), ("two", 21, "/in")]
+    for name in names:
+        assert [entry.path for entry in stores.of(name).scan(name)] == [f"{name}a b.png"]
+        assert stores.of(name).status(f"{name}a b.png").stamp.size == 7
 
 
 def objects(*names):
@@ -113,9 +146,20 @@ def test_a_listing_of_one_level_knows_no_more():
 
 
 def test_keys_that_are_no_paths_are_told_apart():
-    found = Listing("s3://b/in", objects("//a", "/x/../../etc", "/./b", "/good"), None, recursive=True)
+    names = ("//a", "/x/../../etc", "/./b", "/a.png?versionId=b", "/good")
+    found = Listing("s3://b/in", objects(*names), None, recursive=True)
     assert [one.name for one in found.scan("s3://b/in") if one.kind != ODD] == ["good"]
-    assert sum(one.kind == ODD for one in found.scan("s3://b/in")) == 3
+    assert sum(one.kind == ODD for one in found.scan("s3://b/in")) == 4
+    file = ("s3://b/in/c.png/", {"type": "file", "size": 7})
+    assert [one.kind for one in Listing("s3://b/in", [file], None, recursive=True).scan("s3://b/in")] == [ODD]
+
+
+def test_an_object_with_the_name_of_a_folder_hides_nothing():
+    found = Listing("s3://b/in", objects("/a", "/a/b", "/c/d", "/c"), None, recursive=True)
+    inside = [(one.name, one.kind) for one in found.scan("s3://b/in")]
+    assert inside == [("a", FILE), ("c", FILE), ("a", FOLDER), ("c", FOLDER)]
+    assert found.status("s3://b/in/c").kind == FILE
+    assert found.status("s3://b/in/c/d").kind == FILE
 
 
 def test_an_empty_listing_is_that_of_no_folder():
