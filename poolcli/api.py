@@ -124,11 +124,9 @@ class RunResult(Result):
 
     def _repr_html_(self) -> str:
         """The figure and the table of stages; a notebook shows only the HTML where there are HTML and PNG."""
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in stage_table.HEADER)
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in stage_table.stage_rows(self)
-        )
+        header, table = stage_table.table(self)
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
+        rows = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in table)
         figure = base64.b64encode(self.figure("png")).decode()
         return (
             f'<img src="data:image/png;base64,{figure}" alt="Comparison of the stages" style="max-width: 100%">'

@@ -54,7 +54,7 @@ def assign(
     if clashes:
         more = f" (and {len(clashes) - 1} more)" if len(clashes) > 1 else ""
         advice = _advice(sources, given, template, figures=figures)
-        raise OptionError(f"{_clash(*clashes[0], output)}; {advice} keeps them apart{more}")
+        raise OptionError(f"{_clash(*clashes[0], output)}{more}; {advice}")
     _check_folders(items, taken, output)
     _check_places(items, output, stores.of(output))
     return items
@@ -118,7 +118,7 @@ def _clash(first: Source, one: str, second: Source, other: str, output: str) -> 
 
 
 def _advice(sources: Sequence[Source], numbers: Sequence[int], template: Template, *, figures: bool) -> str:
-    """Options with which all names differ; those that change the least come first."""
+    """What to write instead: options with which all names differ; those that change the least come first."""
     suffix = os.path.splitext(template.name("x.png", 1))[1]
     ending = f".pooled{suffix}" if template.name("x.png", 1) == "x.pooled.png" else suffix
     stems = ("{parent}-{stem}", "{parent}-{name}", "{stem}-{index}", "{index}")
@@ -132,8 +132,9 @@ def _advice(sources: Sequence[Source], numbers: Sequence[int], template: Templat
                 continue
             if not clashes:
                 name = [] if one is template else [f"--name '{one.text}'"]
-                return " ".join([*name, *(["--no-figure"] if figures and not figure else [])])
-    return "another folder for each of them"
+                options = " ".join([*name, *(["--no-figure"] if figures and not figure else [])])
+                return f"give every file its own name with {options}"
+    return "choose another folder for each of them"
 
 
 def _check_places(items: Sequence[Item], output: str, storage: Storage) -> None:

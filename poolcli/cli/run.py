@@ -139,8 +139,9 @@ def command(
     figure Input | Filter | Detect | Condense. Sizes are height x width.
 
     A table on stderr shows each map's shape, smallest, largest and mean value, the share of values above 0, the
-    receptive field (how many input pixels one value depends on) and the step (the distance, in input pixels, between
-    neighbouring values).
+    receptive field (how many input pixels one value depends on), the step (the distance, in input pixels, between
+    neighbouring values) and, if there are any, the unread rows and columns (at the bottom and right, which no window
+    of the next step reads).
     """  # fmt: skip
     with runner.errors_about(""):
         recipe = make_recipe(**settings)

@@ -299,7 +299,7 @@ def report_run(
     console: Console,
 ) -> None:
     """Write the table of stages and the names of the written files to stderr."""
-    console.table(stage_table.HEADER, stage_table.stage_rows(result))
+    console.table(*stage_table.table(result))
     if console.verbose:
         console.say(f"recipe {result.recipe.hash}, {seconds:.3f} s")
     if any(_holds_levels(one, result, pixels) for one in outputs):

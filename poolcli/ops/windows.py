@@ -297,6 +297,7 @@ def sliding_window(
         padded = f" with its padding ({top},{bottom}/{left},{right})" if top or bottom or left or right else ""
         spread = f" (dilated to {rows.extent}x{cols.extent})" if dilation != (1, 1) else ""
         msg = f"the {shape[0]}x{shape[1]} map{padded} is smaller than the {size[0]}x{size[1]} {what}{spread}"
+        msg += f"; use a smaller {what} or more padding"
         raise SizeError(msg)
     check_size(window.shape, shape)
     return window
@@ -324,7 +325,8 @@ def pooling_window(
         if len(empty):
             msg = (
                 f"the window of output {name} {empty[0]} holds nothing but padding: "
-                f"size {axis.size}, stride {axis.stride}, dilation {axis.dilation} on {axis.length} {name}s"
+                f"size {axis.size}, stride {axis.stride}, dilation {axis.dilation} on {axis.length} {name}s; "
+                "use less padding or dilation"
             )
             raise SizeError(msg)
     return window

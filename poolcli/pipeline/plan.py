@@ -143,7 +143,8 @@ def _placed(recipe: Recipe, shape: Pair, channels: int, dtype: np.dtype[Any]) ->
         try:
             stages = tuple(step.place(shape, values, planes))
         except SizeError as error:
-            msg = f"{label}: {error}"
+            again = ", or repeat fewer times" if any(one.step == step for one in placed) else ""
+            msg = f"{label}: {error}{again}"
             raise SizeError(msg) from None
         for stage in stages:
             if (reach := _reaches(stage)) is not None:

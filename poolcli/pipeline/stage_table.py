@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
 from poolcli import __version__
 from poolcli.ops.kernels import weights_of
+from poolcli.pipeline.detail import unread
 from poolcli.pipeline.serialize import input_record, map_record, plain_name
 
 if TYPE_CHECKING:
@@ -17,8 +19,25 @@ if TYPE_CHECKING:
 HEADER = ("stage", "shape", "min", "max", "mean", "above 0", "receptive field", "step")
 
 
-def stage_rows(result: Result) -> list[list[str]]:
-    """One row for the input and each stage, cells as in `HEADER`."""
+def table(result: Result) -> tuple[list[str], list[list[str]]]:
+    """The table of a run's maps.
+
+    Returns
+    -------
+    (header, rows)
+        A row for the input and each stage, its cells as in `HEADER`. Where a step reads a map without its last rows
+        or columns, each row also says how many of its map the next step leaves unread, as ``1x0``.
+    """
+    maps = (result.input, *result.stages)
+    left = [unread(before, stage) for before, stage in itertools.pairwise(maps)]
+    rows = _rows(result)
+    if not any(map(any, left)):
+        return [*HEADER], rows
+    said = ["{}x{}".format(*one) if any(one) else "" for one in (*left, (0, 0))]
+    return [*HEADER, "unread"], [[*row, cell] for row, cell in zip(rows, said, strict=True)]
+
+
+def _rows(result: Result) -> list[list[str]]:
     rows = []
     repeat = 0
     for stage in (result.input, *result.stages):

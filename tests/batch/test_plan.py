@@ -266,13 +266,15 @@ def test_a_result_that_is_its_own_figure_is_refused():
 
 
 def test_figures_that_clash_are_helped_by_no_figures():
-    with pytest.raises(OptionError, match="--no-figure keeps them apart"):
+    with pytest.raises(OptionError, match="give every file its own name with --no-figure"):
         plan("a.jpg", "a.png", template="{name}.png")
     assert len(plan("a.jpg", "a.png", template="{name}.png", figures=False)) == 2
 
 
 def test_the_number_of_further_clashes_is_told():
-    with pytest.raises(OptionError, match=r"a\.jpg and a\.png .*\(and 2 more\)$"):
+    with pytest.raises(
+        OptionError, match=r"a\.jpg and a\.png .* \(and 2 more\); give every file its own name with --name "
+    ):
         plan("a.jpg", "a.png", "b.jpg", "b.png", "b.tif", figures=False)
 
 

@@ -187,7 +187,9 @@ def test_an_advice_that_is_followed_works(cli, here, case, template, figure):
     result = cli("batch", *paths, "-o", "out", "--jobs", "0", "--name", template, *figure)
     if result.exit_code:
         assert result.exit_code == 2
-        found = re.search(r"; ((?:--name '[^']*' ?)?(?:--no-figure)?) ?keeps them apart", result.stderr)
+        found = re.search(
+            r"; give every file its own name with ((?:--name '[^']*' ?)?(?:--no-figure)?)$", result.stderr.strip()
+        )
         assert found, result.stderr
         result = cli("batch", *paths, "-o", "out", "--jobs", "0", "--name", template, *figure, *shlex.split(found[1]))
     assert result.exit_code == 0, result.stderr

@@ -191,7 +191,7 @@ def check(names):
     assert isinstance(result.exception, SystemExit | None)
     assert printable(result.stderr)
     if result.exit_code == 2:
-        advice = re.search(r"; (--[^;]*) keeps them apart", result.stderr)
+        advice = re.search(r"; give every file its own name with (--[^;\n]*)", result.stderr)
         assert advice, result.stderr
         assert not os.path.exists("out")
         args += shlex.split(advice[1])

@@ -193,6 +193,7 @@ def test_wrong_for_this_picture_is_exit_1_with_one_line_and_writes_nothing(cli, 
     assert result.exit_code == 1, result.stderr
     (line,) = result.stderr.splitlines()
     assert line.startswith(WRONG_FOR_THIS_PICTURE[arguments])
+    assert "; use a " in line or "; raise " in line, "what to write instead"
     assert files() == before
 
 

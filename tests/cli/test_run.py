@@ -277,6 +277,15 @@ def test_the_table_is_on_stderr_only_and_names_every_step(cli):
     assert "\x1b" not in result.stderr
 
 
+def test_the_table_says_which_rows_and_columns_no_window_reads(cli):
+    result = cli("run", "small.png", "--size", 3, "--repeat", 2, "--no-figure")  # 24x40, 8x13, 2x4
+
+    header, *rows = [line.rstrip() for line in result.stderr.splitlines()[:4]]
+    assert header.endswith("step  unread")
+    assert [row.split()[-1] for row in rows] == ["0x1", "2x1", "9"]
+    assert "unread" not in cli("run", "small.png", "--force", "--no-figure").stderr
+
+
 def test_quiet_says_nothing(cli):
     result = cli("run", "small.png", "-q")
 
