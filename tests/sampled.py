@@ -28,6 +28,8 @@ class Sampled(NamedTuple):
     note: str = ""
     deep: bool = False
     """Whether it is read with 16 bits, of which `rgba` has the higher eight."""
+    runs: bool = False
+    """Whether it is a BMP with run-length coding."""
 
 
 def picture(kind: str, seed: int) -> Sampled:
@@ -279,7 +281,14 @@ def bmp(draw: random.Random, rng: np.random.Generator) -> Sampled:
     )
     start = 14 + len(header) + len(palette)
     data = b"BM" + struct.pack("<IHHI", start + len(body), 0, 0, start) + header + palette + body
-    return Sampled(data, rgba, gray=False, rounding=rounding, note=f"{bits} bits, layout {layout}, header of {size}")
+    return Sampled(
+        data,
+        rgba,
+        gray=False,
+        rounding=rounding,
+        note=f"{bits} bits, layout {layout}, header of {size}",
+        runs=layout in {1, 2},
+    )
 
 
 # ---------------------------------------------------------------- PNM

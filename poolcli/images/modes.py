@@ -11,6 +11,7 @@ from poolcli.display import printable
 from poolcli.errors import ImageError, OptionError
 from poolcli.images import tiff
 from poolcli.images.arrays import row_chunks
+from poolcli.images.bmp import check_bmp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,20 +71,12 @@ def check_mode(image: Image.Image, channels: str, header: bytes = b"") -> None:
     ImageError
         CIELAB with `channels` "each", or a kind of TIFF or BMP that Pillow reads wrongly.
     """
-    if image.format in {"BMP", "DIB"} and _loses_alpha(header[14 if image.format == "BMP" else 0 :]):
-        raise ImageError("16-bit BMP with alpha is not read; save it as PNG")
+    if image.format in {"BMP", "DIB"}:
+        check_bmp(cast("ImageFile.ImageFile", image), header)
     if image.format == "TIFF":
         tiff.prepare(cast("ImageFile.ImageFile", image))
     if image.mode == "LAB" and channels == "each":
         raise ImageError("CIELAB colour has no red, green and blue; use --channels gray, which reads its lightness")
-
-
-def _loses_alpha(header: bytes) -> bool:
-    """Whether a BMP of 16 bits a pixel has a mask for alpha, which Pillow leaves out; of 32 bits it knows them."""
-    if len(header) < 56 or int.from_bytes(header[:4], "little") < 56:
-        return False
-    bits, layout = int.from_bytes(header[14:16], "little"), int.from_bytes(header[16:20], "little")
-    return bits == 16 and layout in {3, 6} and any(header[52:56])
 
 
 def bits_note(image: ImageFile.ImageFile, header: bytes) -> str | None:

@@ -8,6 +8,7 @@ import pytest
 from sampled import KINDS, picture
 
 from poolcli.errors import ImageError
+from poolcli.images.bmp import decodes_runs
 from poolcli.images.read import read
 
 BACKGROUNDS = {"white": (255, 255, 255), "black": (0, 0, 0), "#ff8000": (255, 128, 0)}
@@ -22,6 +23,10 @@ def expected(rgba, background):
 
 def check(kind, seed):
     made = picture(kind, seed)
+    if made.runs and not decodes_runs():
+        with pytest.raises(ImageError, match="run-length coding is not read with Pillow"):
+            read(io.BytesIO(made.data))
+        return
     translucent = ((made.rgba[..., 3] > 0) & (made.rgba[..., 3] < 255)).any()
     tolerance = max(made.rounding, int(translucent))
     for background, color in BACKGROUNDS.items():
@@ -58,6 +63,8 @@ def test_a_file_cut_anywhere_is_refused_or_whole(kind):
     """Every cut ends in an error or, where only a trailer is missing, in the same picture."""
     for seed in range(8):
         made = picture(kind, seed)
+        if made.runs and not decodes_runs():
+            continue
         whole = read(io.BytesIO(made.data), page=made.page).values
         for cut in range(0, len(made.data), max(1, len(made.data) // 60)):
             try:
