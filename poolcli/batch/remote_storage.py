@@ -137,9 +137,12 @@ class RemoteStorage:
             raise listing.refusal
         return listing.scan(real)
 
-    def _listing(self, real: str) -> Listing | None:
-        """The listing that knows everything about a place, if there is one."""
-        top = real
+    def _listing(self, top: str, real: str = "") -> Listing | None:
+        """The listing, of `top` or a folder above, that knows everything about a place, if there is one.
+
+        Of an object that has the name of a folder, the listing of what is in that folder tells nothing.
+        """
+        real = real or top
         while real not in self._changed:
             listing = self._listings.get(top)
             if listing is not None and listing.knows(real):
@@ -153,7 +156,7 @@ class RemoteStorage:
     def status(self, path: str, *, follow: bool = True) -> Status | None:
         """The state of an object, or that there are some below the name; from a listing where one has it."""
         real = self.real(path)
-        listing = self._listing(real)
+        listing = self._listing(os.path.dirname(real), real) or self._listing(real)
         if listing is not None:
             return listing.status(real)
         if real in self._changed or real not in self._asked:
@@ -177,7 +180,7 @@ class RemoteStorage:
     def exists(self, path: str) -> bool:
         """Whether there is something; raises `OutputError` where that cannot be known."""
         real = self.real(path)
-        listing = self._listing(real)
+        listing = self._listing(os.path.dirname(real), real) or self._listing(real)
         return (listing.status(real) if listing is not None else self._ask(real)) is not None
 
     def exists_now(self, path: str) -> bool:

@@ -1,5 +1,6 @@
 """`poolcli batch` on an object store: the same results, few requests, nothing lost whatever the store answers."""
 
+import functools
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from poolcli.batch import remote_journal
 pytest.importorskip("s3fs")
 object_store = pytest.importorskip("object_store")
 boto3 = pytest.importorskip("boto3")
+loaders = pytest.importorskip("botocore.loaders")
 BUCKET, SECRET = object_store.BUCKET, object_store.SECRET
 ROOT = Path(__file__).parents[2]
 
@@ -39,7 +41,10 @@ PLAIN = ("--jobs", "0", "--no-figure")
 @pytest.fixture(scope="module")
 def server():
     one = object_store.ObjectStore()
-    yield one
+    load = functools.cache(loaders.JSONFileLoader().load_file)  # else each batch parses the same megabytes again
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loaders.JSONFileLoader, "load_file", lambda _, path: load(path))
+        yield one
     one.close()
 
 
@@ -166,6 +171,8 @@ def test_an_object_may_have_the_name_of_a_folder(cli, store):
     assert sorted(objects(store, "out/")) == ["a.pgm/b.pooled.png", "a.pgm/c/d.pooled.png", "a.pooled.png"]
     batch(cli, f"s3://{BUCKET}/in/", "-o", f"s3://{BUCKET}/flat", *PLAIN)
     assert sorted(objects(store, "flat/")) == ["a.pooled.png"]
+    batch(cli, f"s3://{BUCKET}/in/", "-o", f"s3://{BUCKET}/in/a.pgm", *PLAIN)
+    assert "a.pooled.png" in objects(store, "in/a.pgm/")
 
 
 def test_keys_that_are_no_paths_are_left_out(cli, store, here):
