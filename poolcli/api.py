@@ -13,6 +13,7 @@ from poolcli import artifacts
 from poolcli.display import display_name
 from poolcli.figures import PANEL
 from poolcli.figures.comparison import render
+from poolcli.images.atomic import EXISTS
 from poolcli.pipeline import engine, stage_table
 from poolcli.pipeline.recipe import Recipe
 from poolcli.pipeline.result import Result
@@ -83,8 +84,10 @@ class RunResult(Result):
             (contents,) = artifacts.encode_all(self, [output], pixels)
             artifacts.write_files([name], contents, force=force)
         except artifacts.RefusedError as refused:
-            msg = f"{display_name(refused.path)}: {refused.error}"
-            raise type(refused.error)(msg) from None
+            reason = str(refused.error)
+            if reason == EXISTS:
+                reason = "exists already; choose another name, or replace it with force=True"
+            raise type(refused.error)(f"{display_name(refused.path)}: {reason}") from None
         return name
 
     def figure(self, fmt: str = "png") -> bytes:

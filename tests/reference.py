@@ -250,7 +250,9 @@ def given(value, default):
     return default if value is None else value
 
 
-REDUCERS = {  # kind -> what makes one number of a window's values (v); count is what an average divides by
+# kind -> what makes one number of a window's values; count is what an average divides by. The values (v) are numpy's:
+# float(value) before arithmetic, or float16 rounds it. A parameter that is not given is None.
+REDUCERS = {
     "max": lambda v, **_: max(v),
     "min": lambda v, **_: min(v),
     "average": lambda v, count, dtype, **_: average(v, count, dtype),

@@ -53,6 +53,8 @@ def test_files_that_are_there_and_the_input_stay(picture, tmp_path):
     for target, force in ((tmp_path / "old.png", False), (picture, True), (tmp_path / "none" / "a.png", False)):
         with pytest.raises((OptionError, poolcli.errors.OutputError), match=re.escape(target.name)):
             result.save(target, force=force)
+    with pytest.raises(poolcli.errors.OutputError, match="choose another name, or replace it with force=True"):
+        result.save(tmp_path / "old.png")
     with pytest.raises(OptionError, match="write a name ending in"):
         result.save(tmp_path / "a.gif")
     assert (tmp_path / "old.png").read_bytes() == b"old"

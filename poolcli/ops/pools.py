@@ -95,8 +95,6 @@ class PoolKind(NamedTuple):
     aliases : tuple of str
     winner : (comparison, neutral value of a type) or None
         For kinds whose result is one of the cells with a position.
-    display : str
-        How a block of a map is drawn as one cell when the map is larger than its panel.
     keeps : bool
         Whether the result has the map's type (where that cannot overflow); otherwise it is real.
     first : bool
@@ -122,7 +120,6 @@ class PoolKind(NamedTuple):
     parameters: tuple[Parameter, ...] = ()
     aliases: tuple[str, ...] = ()
     winner: tuple[np.ufunc, Callable[[np.dtype[Any]], Any]] | None = None
-    display: str = "mean"
     keeps: bool = False
     first: bool = False
     sorts: Literal["", "some", "all"] = ""
@@ -226,13 +223,13 @@ POOLS: dict[str, PoolKind] = {
         "the largest value: keeps what is strongest",
         "torch.nn.MaxPool2d, tf.nn.max_pool2d",
         _max, _same, "MaxPool", "the type's least value",
-        winner=(np.greater, lowest), display="max", keeps=True,
+        winner=(np.greater, lowest), keeps=True,
     ),
     "min": PoolKind(
         "the smallest value: keeps dark lines on light ground",
         "-max(-x)",
         _min, _same, "MinPool", "the type's greatest value",
-        winner=(np.less, highest), display="min", keeps=True,
+        winner=(np.less, highest), keeps=True,
     ),
     "average": PoolKind(
         "the mean of the cells that are there",
@@ -268,38 +265,35 @@ POOLS: dict[str, PoolKind] = {
         "largest minus smallest value: local contrast",
         "morphological gradient",
         _range, _span, "RangePool", "left out",
-        display="max", keeps=True,
+        keeps=True,
     ),
     "std": PoolKind(
         "the standard deviation: local texture",
         "numpy.std, ddof 0",
         std, _real, "StdPool", "left out",
-        display="max", wide=True,
+        wide=True,
     ),
     "lp": PoolKind(
         "the p-norm: the p-th root of the sum of abs(x)^p",
         "ONNX LpPool",
         lp, _real, "LpPool", "0",
         parameters=(Parameter("p", 2.0, "a number above 0, or inf", lambda p: p > 0),),
-        display="max",
     ),
     "rms": PoolKind(
         "the root of the mean of the squares",
         "GDAL rms",
         rms, _real, "RMSPool", "left out",
-        display="max",
     ),
     "subsample": PoolKind(
         "the window's first value: what striding without pooling does",
         "x[::stride, ::stride]",
         _subsample, _same, "Subsample", "left out",
-        display="subsample", keeps=True, first=True,
+        keeps=True, first=True,
     ),
     "blur": PoolKind(
         "max pooling antialiased: maximum at stride 1, then a 3x3 binomial at the stride",
         "Zhang 2019, arXiv 1904.11486",
         _max, _same, "MaxBlurPool", "the type's least value",
-        display="max",
         smooth=True,
     ),
     "gem": PoolKind(
@@ -336,7 +330,7 @@ POOLS: dict[str, PoolKind] = {
         parameters=(
             Parameter("seed", 0, "a whole number from 0 to 2^64 - 1", lambda s: 0 <= s <= LARGEST_SEED, whole=True),
         ),
-        display="subsample", wide=True, draws=True,
+        wide=True, draws=True,
     ),
 }  # fmt: skip
 

@@ -53,11 +53,9 @@ conv = st.builds(
 
 
 def parameter(kind):
-    above = st.one_of(st.floats(0.1, 50), st.just(math.inf))
-    values = {
-        "p": above, "q": st.floats(0, 100), "r": above, "alpha": st.floats(0, 1), "seed": st.integers(0, 2**64 - 1),
-    }  # fmt: skip
-    return st.fixed_dictionaries({}, optional={one.name: values[one.name] for one in POOLS[kind].parameters})
+    whole, fractions = st.integers(0, 2**64 - 1), st.one_of(st.floats(0, 1), st.floats(0, 100), st.just(math.inf))
+    values = {one.name: (whole if one.whole else fractions).filter(one.valid) for one in POOLS[kind].parameters}
+    return st.fixed_dictionaries({}, optional=values)
 
 
 def with_parameter(build, names):
