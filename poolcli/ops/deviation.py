@@ -32,6 +32,9 @@ MANY_SHARED = 9
 SCATTERED = 1 / 8
 """Share of the windows below which they are computed one by one."""
 
+GATHERED = 256
+"""Windows whose cells are gathered at a time: few enough to stay in a processor's second-level cache."""
+
 
 def std(view: WindowView) -> NDArray[Any]:
     """The standard deviation of each window, float64."""
@@ -117,12 +120,14 @@ def _from_safe_sums(view: WindowView) -> NDArray[Any]:
     root = np.sqrt(spread, out=spread)
     root /= view.counts()
     if unsafe.any():
-        alike = view.reduce(np.minimum, np.inf).copy() == view.reduce(np.maximum, -np.inf)
-        root[alike & unsafe] = 0
-        unsafe &= ~alike
-        total /= view.counts()
         sliding = isinstance(view.window.rows, Axis) and isinstance(view.window.cols, Axis)
-        if sliding and np.count_nonzero(unsafe) < SCATTERED * unsafe.size:
+        few = SCATTERED * unsafe.size
+        if not sliding or np.count_nonzero(unsafe) >= few:
+            alike = view.reduce(np.minimum, np.inf).copy() == view.reduce(np.maximum, -np.inf)
+            root[alike & unsafe] = 0
+            unsafe &= ~alike
+        total /= view.counts()
+        if sliding and np.count_nonzero(unsafe) < few:
             squared = _squared_deviations_at(view, total, unsafe)
         else:
             squared = _squared_deviations(view, total)[unsafe]
@@ -141,21 +146,36 @@ def _squared_deviations(view: WindowView, mean: NDArray[Any]) -> NDArray[Any]:
 
 
 def _squared_deviations_at(view: WindowView, mean: NDArray[Any], chosen: NDArray[np.bool_]) -> NDArray[Any]:
-    """The same of the chosen windows alone, added up in the same order."""
+    """The same of the chosen windows alone, added up in the same order; 0 where all cells are alike."""
     rows, cols = view.window.rows, view.window.cols
     assert isinstance(rows, Axis)
     assert isinstance(cols, Axis)
-    plane, row, column = np.nonzero(chosen)
+    index = np.flatnonzero(chosen)
+    planes, row, column = np.unravel_index(index, view.shape)
     top = (row + view.chunk[0]) * rows.stride - rows.before
     left = column * cols.stride - cols.before
-    mean, squared = mean[chosen], np.zeros(len(plane))
-    for i in range(*rows.reach(*view.chunk)):
-        down = top + i * rows.dilation
-        real = (down >= 0) & (down < rows.length)
-        line = np.clip(down, 0, rows.length - 1) - view.first_row
-        for j in range(*cols.reach(0, cols.out)):
-            across = left + j * cols.dilation
-            there = real & (across >= 0) & (across < cols.length)
-            cells = view.block[plane, np.clip(line, 0, view.block.shape[1] - 1), np.clip(across, 0, cols.length - 1)]
-            np.add(squared, np.square(cells - mean), out=squared, where=there)
+    down, across = (np.arange(axis.size) * axis.dilation for axis in (rows, cols))
+    height, width = view.block.shape[1:]
+    start = ((top - view.first_row) + planes * height) * width + left
+    offsets = (down[:, None] * width + across).reshape(-1, 1)
+    padded = (top < 0) | (top + down[-1] >= rows.length) | (left < 0) | (left + across[-1] >= cols.length)
+    means, cells = mean.reshape(-1)[index], view.block.reshape(-1)
+    squared = np.empty(len(index))
+    for first in range(0, len(index), GATHERED):
+        part = slice(first, first + GATHERED)
+        found = cells.take(start[part] + offsets, mode="clip")
+        off = found - means[part]
+        squares = np.square(off, out=off)
+        if padded[part].any():
+            line, place = top[part] + down[:, None], left[part] + across[:, None]
+            inside = ((line >= 0) & (line < rows.length))[:, None] & ((place >= 0) & (place < cols.length))
+            outside = ~inside.reshape(found.shape)
+            squares[outside] = 0
+            found = np.where(
+                outside, found[inside.reshape(found.shape).argmax(axis=0), np.arange(found.shape[1])], found
+            )
+        total = np.add.reduce(squares, axis=0)
+        maybe = np.flatnonzero(found[0] == found[-1])
+        total[maybe[(found[:, maybe] == found[0, maybe]).all(axis=0)]] = 0
+        squared[part] = total
     return squared
