@@ -114,7 +114,7 @@ Examples:
     help=f"What comes in at the edge: {', '.join(f'{name} ({what})' for name, what in FILLS.items())}.",
     default_text="replicate for a demo; for IMAGE nothing: the views are crops, 2N rows and columns smaller",
 )
-@recipe_options_without("pool", *REPLACED)
+@recipe_options_without("pool", *REPLACED, conv_padding="same for a demo and with --fill; valid for crops of IMAGE")
 @figure_output_option
 @option(
     "--csv",

@@ -153,12 +153,18 @@ recipe_options = combine(
 )  # fmt: skip
 
 
-def recipe_options_without(*names: str) -> Decorator:
-    """The options of a recipe without some of them, for a command that has its own instead, such as --pools."""
+def recipe_options_without(*names: str, conv_padding: str | None = None) -> Decorator:
+    """The options of a recipe without some of them, for a command that has its own instead, such as --pools.
+
+    `conv_padding` says in --help what the padding of the filter is by default in such a command.
+    """
 
     def decorate(command: Any) -> Any:
         command = recipe_options(command)
         command.__click_params__ = [param for param in command.__click_params__ if param.name not in names]
+        for param in command.__click_params__:
+            if param.name == "conv_padding" and conv_padding is not None:
+                param.help = param.help.replace("[default: same]", f"[default: {conv_padding}]")
         return command
 
     return decorate

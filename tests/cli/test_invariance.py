@@ -305,3 +305,9 @@ def test_with_v_and_no_terminal_a_line_tells_how_far_it_is(monkeypatch, cli):
     monkeypatch.setattr(invariance.MapsSeen, "add", slow)
     assert " of 49 copies pooled after 0 s" in cli("invariance", "--pools", "max", "-v").stderr
     assert "copies pooled" not in cli("invariance", "--pools", "max").stderr
+
+
+def test_help_names_the_filters_own_padding(cli):
+    words = " ".join(cli("invariance", "--help").stdout.split())
+
+    assert "[default: same for a demo and with --fill; valid for crops of IMAGE]" in words
