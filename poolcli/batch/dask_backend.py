@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from poolcli.batch.dask_worker import View
+from poolcli.batch.dask_worker import SharedFiles
 from poolcli.batch.journal_state import OWN
 from poolcli.batch.own_files import PART_END
 from poolcli.batch.scheduler import WorkerLostError
@@ -35,10 +35,10 @@ MISSING = "--dask needs distributed, which is not installed: pip install 'poolcl
 _ADDRESS = re.compile(r"((tcp|tls|ws|wss)://)?(\[[0-9A-Fa-f:.%\w]+\]|[^\s/:\[\]]+):[0-9]{1,5}/?")
 
 CHUNK_TASKS = 64
-"""A chunk holds so many tasks at most."""
+"""The largest number of tasks in a chunk."""
 
 _LATE = 2.5
-"""A worker begins no further task of a chunk that takes so many times as long as it should."""
+"""A worker begins no further task of a chunk that takes this many times as long as planned."""
 
 _SOURCES = 32
 """So many pictures are looked at, each in a folder of its own, to see whether a worker sees the folders."""
@@ -117,7 +117,7 @@ class DaskBackend:
             self.close()
             raise
 
-    def _view(self, sources: Sequence[str]) -> View:
+    def _view(self, sources: Sequence[str]) -> SharedFiles:
         """Write the file that every worker must see."""
         self._stores.of(self._folder).write(self._marker, b"for the workers of this run", force=True)
         first: dict[str, str] = {}
@@ -127,7 +127,7 @@ class DaskBackend:
             first.setdefault(os.path.dirname(source), absolute(source))
         found = {path: self._stores.of(path).status(path) for path in first.values()}
         sizes = tuple((path, status.stamp.size) for path, status in found.items() if status is not None)
-        return View(self._stores, self._folder, self._marker, sizes)
+        return SharedFiles(self._stores, self._folder, self._marker, sizes)
 
     def _call(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -139,7 +139,7 @@ class DaskBackend:
 
     @property
     def chunk_seconds(self) -> float:
-        """A chunk keeps a worker busy for so long."""
+        """Seconds of work in a chunk."""
         return self._cluster.chunk_seconds
 
     def start(self, call: Callable[[Any], Any]) -> DaskPlace:
@@ -187,7 +187,7 @@ class DaskBackend:
 
 
 def _silence(*packages: str) -> None:
-    """Let packages log nothing: what they would log is told in one line."""
+    """Let packages log nothing: one line of ours says what is wrong."""
     names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in packages]
     for name in {*names, *packages}:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)

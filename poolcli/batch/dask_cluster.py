@@ -21,7 +21,7 @@ from distributed import Client, KilledWorker
 from distributed.versions import VersionMismatchWarning
 
 from poolcli import __version__
-from poolcli.batch.dask_worker import VERSION, Answer, Call, View, look, run
+from poolcli.batch.dask_worker import VERSION, Answer, Call, SharedFiles, inspect_worker, run
 from poolcli.batch.scheduler import MOST_DEATHS, WorkerDied
 from poolcli.batch.storage import is_url
 from poolcli.display import printable
@@ -42,13 +42,13 @@ CHECK_SECONDS = 5.0
 CLOSE_SECONDS = 3.0
 
 MOST_TRIES = 3
-"""A task that has killed so many workers has failed."""
+"""The number of lost workers after which a task has failed."""
 
 LOOK_SECONDS, LOOK_SECONDS_PER_WORKER = 0.5, 0.005
 """Time between two looks at the list of workers, which grows with their number."""
 
 CHUNK_SECONDS, CHUNK_SECONDS_PER_WORKER = 0.25, 0.004
-"""A chunk is work for so long: the client and the scheduler can handle a few hundred chunks a second."""
+"""Seconds of work in a chunk: the client and the scheduler can handle a few hundred chunks a second."""
 
 
 class _GoneError(Exception):
@@ -86,13 +86,13 @@ class Cluster:
         Of the scheduler.
     most : int or None
         How many workers may be used.
-    view : View
+    view : SharedFiles
         What every worker must see.
     tell : callable
         Called with a message about a worker that cannot be used.
     """
 
-    def __init__(self, address: str, most: int | None, view: View, tell: Callable[[str], None]) -> None:
+    def __init__(self, address: str, most: int | None, view: SharedFiles, tell: Callable[[str], None]) -> None:
         self._address, self._most, self._view, self._tell = address, most, view, tell
         self.error: PoolcliError | None = None
         self._client: Any = None
@@ -341,7 +341,7 @@ class Cluster:
             return "", f"has no poolcli; install poolcli {__version__} there, as here"
         if version != __version__:
             return "", f"has poolcli {version}, and here is poolcli {__version__}; install the same version on both"
-        token, unseen = await self._ask(address, Call(look, self._view), lost)
+        token, unseen = await self._ask(address, Call(inspect_worker, self._view), lost)
         wanted = (
             "every worker must have the pictures and the folder of the results under the same names as this machine"
         )

@@ -28,7 +28,7 @@ _one_at_a_time = Lock()
 """A worker of several threads takes one picture at a time: a death is then the death of one picture's worker."""
 
 
-class View(NamedTuple):
+class SharedFiles(NamedTuple):
     """What every worker must see: DIR, in it a file that the client has just written, and pictures with their sizes."""
 
     stores: Stores
@@ -55,12 +55,12 @@ VERSION = b"cpoolcli\n__version__\n."
 """``pickle.loads`` of it is the version of poolcli; any version can answer that."""
 
 
-def look(view: View) -> tuple[str, str]:
+def inspect_worker(view: SharedFiles) -> tuple[str, str]:
     """Return the token of this worker, and what it does not see or cannot do, as the rest of a sentence."""
     return TOKEN, _unseen(view)
 
 
-def _unseen(view: View) -> str:
+def _unseen(view: SharedFiles) -> str:
     storage = view.stores.of(view.folder)
     if storage.status(view.marker) is None:
         return f"does not see what is written to {display_name(view.folder)} here"
@@ -78,7 +78,7 @@ def _unseen(view: View) -> str:
 
 
 class Answer(NamedTuple):
-    """The outcomes of a chunk, at least one, and the seconds that they took; or an error that no outcome tells."""
+    """The outcomes of a chunk, at least one, and the seconds that they took; or an error outside of the tasks."""
 
     outcomes: list[Any]
     seconds: float

@@ -1,4 +1,4 @@
-"""What one listing of a folder in a store tells: which objects there are, their sizes, times and tags."""
+"""One listing of a folder in a store: its objects with their sizes, times and tags."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Listing:
     top : str
         The folder, as its `real` name.
     found : iterable of (str, mapping)
-        Each object's URL and what its file system tells of it.
+        Each object's URL and its description by the file system.
     refusal : OSError or None
         Why the folder could not be listed.
     recursive : bool
@@ -85,7 +85,7 @@ def folder_status(url: str) -> Status:
 
 
 def status_of(url: str, info: Mapping[str, Any]) -> Status:
-    """The state of what a file system tells about.
+    """The state of an object, from its description by a file system.
 
     Stores tell the time in seconds; the digits below a second are of the tag, which changes with the content, so that
     an object which was replaced within a second is another one. The tag stands in the place of the time of change, and
@@ -99,7 +99,7 @@ def status_of(url: str, info: Mapping[str, Any]) -> Status:
 
 
 def seconds_of(info: Mapping[str, Any]) -> int:
-    """The time of the last change in seconds, as a file system tells it under one of its names; 0 if it does not."""
+    """The time of the last change in seconds, which file systems give under different names; 0 if there is none."""
     time: Any = next((info[key] for key in _TIMES if info.get(key)), 0)
     if isinstance(time, str):
         try:

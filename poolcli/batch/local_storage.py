@@ -28,7 +28,7 @@ class LocalStorage:
         """Nothing: the kernel remembers."""
 
     def scan(self, folder: str) -> list[Entry]:
-        """What is in a folder; links to folders are told apart."""
+        """What is in a folder; links to folders are marked as links."""
         with os.scandir(folder) as entries:
             return [Entry(entry.name, entry.path, _kind(entry)) for entry in entries]
 

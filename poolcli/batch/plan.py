@@ -136,7 +136,7 @@ class _Search:
     def _input(self, path: str) -> None:
         found = self._stores.of(path).status(path)
         if found is None and is_url(path) and not os.path.basename(path):
-            self._walk(path)  # which tells why it cannot be listed
+            self._walk(path)  # which says why it cannot be listed
         elif found is None and not os.path.basename(path):  # a folder by its name
             self.found.problems.append((path, os.strerror(errno.ENOENT)))
         elif found is None or found.kind != FOLDER:

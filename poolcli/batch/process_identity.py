@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Process(NamedTuple):
-    """A process, told apart from those of other machines and containers, and from later ones of its number.
+    """The identity of a process, different from those of other machines, containers and later processes of its number.
 
     Attributes
     ----------
@@ -21,7 +21,7 @@ class Process(NamedTuple):
         The machine's name, for people.
     number : int
     begun : str
-        When it began, where the system tells.
+        When it began; empty where the system does not say.
     """
 
     machine: str

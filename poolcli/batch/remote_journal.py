@@ -29,7 +29,7 @@ SEGMENTS, LEASE = "journal", "lease"
 LINES, BEGUN = ".jsonl", ".begun"
 
 FLUSH_SECONDS, FLUSH_BYTES = 5.0, 1 << 18
-"""Lines wait so long for a segment, and no more than so many bytes: what a killed run has not stored is made again."""
+"""Seconds and bytes of lines after which a segment is stored; a killed run loses the lines since, and repeats their work."""
 
 MOST_SEGMENTS = 16
 """Segments up to which they are left as they are when a journal is opened; more are put together in one."""

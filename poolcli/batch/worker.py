@@ -40,7 +40,7 @@ class WorkOptions:
     Attributes
     ----------
     traces : bool
-        Whether an outcome tells where in the program its error arose.
+        Whether an outcome holds the traceback of its error.
     key : ResultKey
         What of it decides a result's bytes; computed once.
     stores : Stores

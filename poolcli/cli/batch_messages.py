@@ -22,7 +22,7 @@ from poolcli.cli.progress import progress_lines
 from poolcli.cli.runner import to_stdout
 from poolcli.display import display_name
 from poolcli.errors import PoolcliError
-from poolcli.pipeline.engine import preview
+from poolcli.pipeline.engine import planned_sizes
 from poolcli.pipeline.serialize import plain_name
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def dry_run(items: Sequence[Item], known: JournalState, settings: WorkOptions, o
             "status": LEFT if task else FAILED if refusal else SKIPPED,
         }
         try:
-            row["size"], row["result_size"] = preview(
+            row["size"], row["result_size"] = planned_sizes(
                 stores.of(item.source.path).picture(item.source.path), settings.recipe, settings.max_pixels
             )
         except PoolcliError as error:

@@ -34,7 +34,7 @@ def inputs_of(arguments: Sequence[str], options: dict[str, Any]) -> list[str]:
         The list cannot be read.
     """
     if options["null"] and options["files_from"] is None:
-        msg = "-0 without --files-from: it tells how the names in that file are separated"
+        msg = "-0 without --files-from: it says how the names in that file are separated; add --files-from, or leave it out"
         raise OptionError(msg)
     if "-" in arguments:
         msg = "-: files and folders expected; poolcli run - reads stdin, --files-from - reads a list of names from it"

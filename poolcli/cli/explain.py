@@ -23,7 +23,7 @@ from poolcli.cli.runner import STDIN, errors_about, opened, source_name, to_stdo
 from poolcli.display import display_name, shortened
 from poolcli.errors import OptionError
 from poolcli.explanation.crop import centre_crop, parse_crop, parse_window, read_picture
-from poolcli.explanation.demos import DEMOS, demo_named
+from poolcli.explanation.demos import DEMO_MATRICES, demo_named
 from poolcli.explanation.explain_picture import explain_picture
 from poolcli.explanation.matrix import matrix_picture, parse_matrix
 from poolcli.explanation.serialize import explanation_record
@@ -62,7 +62,7 @@ Examples:
 )
 @click.option(
     "--demo",
-    type=ParsedType("NAME", lambda name: (demo_named(name), name.lower())[1], lambda: DEMOS),
+    type=ParsedType("NAME", lambda name: (demo_named(name), name.lower())[1], lambda: DEMO_MATRICES),
     help="A small example instead of a picture: a name of `poolcli list demos`.",
 )
 @click.option(

@@ -24,7 +24,7 @@ MOST = 16
 
 
 def check_figure(path: str | None) -> None:
-    """Refuse a name that tells no format.
+    """Refuse a name whose suffix is that of no format.
 
     Raises
     ------

@@ -40,7 +40,7 @@ from poolcli.cli.runner import errors_about, to_stdout
 from poolcli.display import display_name
 from poolcli.errors import OptionError
 from poolcli.experiments.banks import FILES, NONE, bank_named
-from poolcli.experiments.feature_work import FeatureOutcome, FeatureWork, measure
+from poolcli.experiments.feature_work import FeatureOutcome, FeatureWork, extract
 from poolcli.experiments.features import GLOBAL_KINDS, extraction
 from poolcli.experiments.pyramid import levels_value
 from poolcli.experiments.vectors import Vectors, encoder
@@ -201,7 +201,7 @@ def _measured(
     """What became of each picture, by path."""
     outcomes: dict[str, FeatureOutcome] = {}
     engine = _engine(options["jobs"], len(sources))
-    scheduler = Scheduler(engine, partial(measure, work))
+    scheduler = Scheduler(engine, partial(extract, work))
     with closing(scheduler), _progress(len(sources), console) as on_result:
         for path, outcome in scheduler.run(source.path for source in sources):
             outcomes[path] = FeatureOutcome(None, outcome.error) if isinstance(outcome, WorkerDied) else outcome

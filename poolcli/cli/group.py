@@ -46,7 +46,10 @@ COMMANDS: dict[str, CommandEntry] = {
 
 
 class LazyGroup(click.Group):
-    """A group of commands that imports a command when it is run, and not to list it."""
+    """A group of commands that imports a command when it is run, and not to list it.
+
+    Click suggests commands from version 8.4 on only, and no file for a forgotten ``run``.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args and not ctx.resilient_parsing:  # Click before 8.2 would exit with 0

@@ -31,7 +31,7 @@ from poolcli.cli.progress import progress_lines
 from poolcli.cli.runner import STDIN, errors_about, read_picture, source_name, to_stdout
 from poolcli.display import display_name
 from poolcli.errors import OptionError
-from poolcli.experiments.demo_pictures import DEMOS, demo_picture
+from poolcli.experiments.demo_pictures import DEMO_PICTURES, demo_picture
 from poolcli.experiments.invariance import REPLACED, check_alike, leveled_recipes, measure
 from poolcli.experiments.shifts import FILLS, stay_probability
 from poolcli.figures import PANEL
@@ -82,8 +82,8 @@ Examples:
 @image_argument(required=False, note="Without it: the demo circle64.")
 @option(
     "--demo",
-    type=ParsedType("NAME", lambda name: (demo_picture(name), name.lower())[1], lambda: DEMOS),
-    help=f"A picture of the lesson instead: {', '.join(DEMOS)}.",
+    type=ParsedType("NAME", lambda name: (demo_picture(name), name.lower())[1], lambda: DEMO_PICTURES),
+    help=f"A picture of the lesson instead: {', '.join(DEMO_PICTURES)}.",
 )
 @click.option(
     "--max-shift",
@@ -191,7 +191,7 @@ def _check(image: str | None, options: dict[str, Any]) -> None:
     if image is not None and options["demo"] is not None:
         msg = "IMAGE and --demo: give one of them"
         raise OptionError(msg)
-    if image is not None and image.lower() in DEMOS and not os.path.exists(image):
+    if image is not None and image.lower() in DEMO_PICTURES and not os.path.exists(image):
         msg = f"IMAGE {image!r}: no such file; the demo of this name is --demo {image.lower()}"
         raise OptionError(msg)
     if options["output"] is not None:
@@ -207,7 +207,7 @@ def _name(image: str | None, options: dict[str, Any]) -> str:
 
 
 def _demo(options: dict[str, Any]) -> str:
-    return options["demo"] or next(iter(DEMOS))
+    return options["demo"] or next(iter(DEMO_PICTURES))
 
 
 def _pictures(

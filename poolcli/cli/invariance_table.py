@@ -99,7 +99,7 @@ def json_record(found: Invariance, picture: Picture, files: dict[str, str]) -> d
 
 
 def _level(level: Level) -> dict[str, Any]:
-    """A level; a kind whose map has another shape than the first kind's tells it."""
+    """A level as JSON; kinds whose map differs in shape from the first kind's have a shape of their own."""
     return {
         "level": level.level,
         "shape": list(level.shape),

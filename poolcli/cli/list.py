@@ -77,10 +77,10 @@ def _demos() -> list[list[str]]:
     from poolcli.explanation import demos
 
     rows = [["demo", "of", "numbers", "what it shows", "from"]]
-    for name, demo in demos.DEMOS.items():
+    for name, demo in demos.DEMO_MATRICES.items():
         numbers = "; ".join(" ".join(f"{value:g}" for value in row) for row in demo.rows)
         rows.append([name, "explain", numbers, demo.summary, demo.source])
-    for name, picture in demo_pictures.DEMOS.items():
+    for name, picture in demo_pictures.DEMO_PICTURES.items():
         rows.append([name, "invariance", "{}x{} pixels".format(*picture.size), picture.summary, picture.source])
     return rows
 

@@ -1,4 +1,4 @@
-"""DEMOS: name -> a small picture from the lesson on shifts, and another picture, the control, to compare with."""
+"""DEMO_PICTURES: name -> a small picture from the lesson on shifts, and another picture, the control, to compare with."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _circle(name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 LESSON = "Kaggle, Computer Vision, exercise Maximum Pooling"
-DEMOS: dict[str, DemoPicture] = {
+DEMO_PICTURES: dict[str, DemoPicture] = {
     "circle64": DemoPicture(
         "a circle of radius 28: 49 shifts leave one map after 4 poolings", LESSON,
         (64, 64), lambda: _circle("circle64.png"), "a square around the circle",
@@ -94,14 +94,14 @@ DEMOS: dict[str, DemoPicture] = {
 
 
 def demo_picture(name: str) -> DemoPicture:
-    """The entry of `DEMOS` for a name, in any case.
+    """The entry of `DEMO_PICTURES` for a name, in any case.
 
     Raises
     ------
     OptionError
         There is none.
     """
-    if name.lower() not in DEMOS:
-        msg = f"demo {name!r}{suggestion(name.lower(), DEMOS)}"
+    if name.lower() not in DEMO_PICTURES:
+        msg = f"demo {name!r}{suggestion(name.lower(), DEMO_PICTURES)}"
         raise OptionError(msg)
-    return DEMOS[name.lower()]
+    return DEMO_PICTURES[name.lower()]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from poolcli.display import printable
-from poolcli.experiments.features import cosines, maps, steps, vector
-from poolcli.experiments.planes import planes_of
+from poolcli.experiments.features import cosine_matrix, maps, steps, vector
+from poolcli.experiments.planes import picture_planes
 from poolcli.figures import captions
 from poolcli.figures.feature_sheet import MOST_NAMED, FeatureSheet, PooledMaps, feature_map, reduced, side_for
 from poolcli.figures.feature_vectors import VectorSheet, scaled
@@ -37,7 +37,7 @@ def sheet_of(picture: Picture, how: Extraction) -> FeatureSheet:
     SizeError
         A window does not fit its map.
     """
-    planes = planes_of(picture)
+    planes = picture_planes(picture)
     found = steps(picture, how)
     side = side_for(len(how.parts) * len(planes), picture=bool(found))
     made = [feature_map(one.name, one.values, side, one.weights) for one in maps(picture, how)]
@@ -113,5 +113,7 @@ def network_sheet(picture: Picture, how: NetworkExtraction) -> FeatureSheet:
 def vectors_sheet(vectors: Vectors, done: str, thumbnails: Sequence[NDArray[np.uint8]] = ()) -> VectorSheet:
     """The vectors of several pictures, and the cosines between them."""
     finite = np.where(np.isfinite(vectors.values), vectors.values, 0)
-    relative = cosines(scaled(vectors.values))
-    return VectorSheet(vectors.names, vectors.columns, vectors.values, cosines(finite), relative, done, thumbnails)
+    relative = cosine_matrix(scaled(vectors.values))
+    return VectorSheet(
+        vectors.names, vectors.columns, vectors.values, cosine_matrix(finite), relative, done, thumbnails
+    )

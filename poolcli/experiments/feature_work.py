@@ -28,7 +28,7 @@ class Extractor(Protocol):
         ...
 
     def columns(self, count: int) -> list[str]:
-        """The names of so many features."""
+        """The names of `count` features."""
         ...
 
     def sheet(self, picture: Picture) -> FeatureSheet:
@@ -53,7 +53,7 @@ class FeatureWork(NamedTuple):
     traces: bool = False
 
 
-def measure(work: FeatureWork, path: str) -> FeatureOutcome:
+def extract(work: FeatureWork, path: str) -> FeatureOutcome:
     """Read a picture and make it a vector; errors are returned in the outcome and not raised."""
     cause: BaseException
     try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from poolcli.errors import OptionError
-from poolcli.experiments.planes import planes_of
+from poolcli.experiments.planes import picture_planes
 from poolcli.experiments.pyramid import cell_names
 from poolcli.images.quantize import output_values
 from poolcli.ops import strips
@@ -265,7 +265,7 @@ def vector(picture: Picture, how: Extraction) -> NDArray[np.float32]:
     SizeError
         A window does not fit its map.
     """
-    planes = planes_of(picture)
+    planes = picture_planes(picture)
     _, scale = units(picture, how.recipe)
     made = []
     for part in how.parts:
@@ -294,7 +294,7 @@ def maps(picture: Picture, how: Extraction) -> Iterator[NamedMap]:
     SizeError
         A window does not fit its map.
     """
-    planes = planes_of(picture)
+    planes = picture_planes(picture)
     _, scale = units(picture, how.recipe)
     for part in how.parts:
         way = _kernel_plan(part, (), (), (planes.shape[1], planes.shape[2]), len(planes), planes.dtype, scale)
@@ -309,7 +309,7 @@ def maps(picture: Picture, how: Extraction) -> Iterator[NamedMap]:
 
 def steps(picture: Picture, how: Extraction) -> tuple[StageResult, ...]:
     """The steps to the maps, with the sizes that they have for a picture of this size, without numbers."""
-    planes = planes_of(picture)
+    planes = picture_planes(picture)
     _, scale = units(picture, how.recipe)
     way = _kernel_plan(how.parts[0], (), (), (planes.shape[1], planes.shape[2]), len(planes), planes.dtype, scale)
     return tuple(
@@ -343,12 +343,12 @@ def _run(planes: NDArray[Any], stages: Sequence[strips.Stage]) -> NDArray[np.flo
     return out.reshape(len(planes), -1)
 
 
-def cosines(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+def cosine_matrix(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     """The cosine between every two rows, shape (n, n); NaN where a row is zero or not finite.
 
     Examples
     --------
-    >>> cosines(np.array([[1, 0], [1, 1], [0, 0]], np.float32)).round(3)
+    >>> cosine_matrix(np.array([[1, 0], [1, 1], [0, 0]], np.float32)).round(3)
     array([[1.   , 0.707,   nan],
            [0.707, 1.   ,   nan],
            [  nan,   nan,   nan]])

@@ -221,7 +221,7 @@ def image_input(model: ModelProto, order: str | None = None) -> ImageInput:
     last = order == "nhwc" if order else dims[1] not in (1, 3) and dims[3] in (1, 3)
     channels = dims[3] if last else dims[1]
     if channels not in (1, 3, None):
-        raise ImageError(f"input {described} has {channels} channels: 1 or 3 are needed; --order tells where they are")
+        raise ImageError(f"input {described} has {channels} channels: 1 or 3 are needed; --order says where they are")
     size = (dims[1], dims[2]) if last else (dims[2], dims[3])
     return ImageInput(one.name, last, channels or 3, size, np.dtype(_INPUTS[kind]).name)
 
@@ -292,7 +292,7 @@ def layers(model: ModelProto, source: ImageInput, size: tuple[int, int]) -> list
 
 
 def _takes_bias(layer: Layer, count: int) -> bool:
-    """Whether so many numbers, added to a layer's output, are its bias: one for each output."""
+    """Whether `count` numbers, added to a layer's output, are its bias: one for each output."""
     if layer.operator not in ("MatMul", "Conv") or not layer.shape or not count:
         return False
     return count == layer.shape[-1 if layer.operator == "MatMul" or layer.channels_last else 1]

@@ -17,6 +17,6 @@ def as_planes(values: NDArray[Any]) -> NDArray[Any]:
     return values[np.newaxis] if values.ndim == 2 else np.moveaxis(values, -1, 0)
 
 
-def planes_of(picture: Picture) -> NDArray[Any]:
+def picture_planes(picture: Picture) -> NDArray[Any]:
     """The channels of a picture, shape (C, H, W), each in one piece of memory."""
     return np.ascontiguousarray(as_planes(picture.values))

@@ -11,7 +11,7 @@ import numpy as np
 
 from poolcli.experiments.engine_operation import NotExpressibleError, operation_of
 from poolcli.experiments.engines import ENGINES
-from poolcli.experiments.planes import planes_of
+from poolcli.experiments.planes import picture_planes
 from poolcli.experiments.promises import promise_of
 from poolcli.ops import strips
 from poolcli.ops.value_range import ValueRange
@@ -125,7 +125,7 @@ def step_maps(picture: Picture, recipe: Recipe, threads: int | None = None) -> I
     The numbers are the picture's own: 0 to 255 for 8 bits. Maps that float32 does not hold are rounded to it before the
     next step, so that the engine and poolcli are fed the same.
     """
-    current = _held_by_float32(planes_of(picture))
+    current = _held_by_float32(picture_planes(picture))
     planned = current.dtype
     for one in plan(recipe, (current.shape[1], current.shape[2]), len(current), current.dtype):
         placed = one

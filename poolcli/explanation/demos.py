@@ -1,4 +1,4 @@
-"""DEMOS: name -> a small matrix from a text on pooling, with the window that the text uses."""
+"""DEMO_MATRICES: name -> a small matrix from a text on pooling, with the window that the text uses."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _counting(first: int, height: int, width: int) -> tuple[tuple[float, ...], .
     return tuple(tuple(float(first + r * width + c) for c in range(width)) for r in range(height))
 
 
-DEMOS: dict[str, DemoMatrix] = {
+DEMO_MATRICES: dict[str, DemoMatrix] = {
     "a": DemoMatrix(
         _counting(1, 4, 4), "1 to 16 in rows of four: max 2/2 is 6 8, 14 16", "common textbook example", {"size": 2}
     ),
@@ -84,14 +84,14 @@ DEMOS: dict[str, DemoMatrix] = {
 
 
 def demo_named(name: str) -> DemoMatrix:
-    """The entry of `DEMOS` for a name, in upper or lower case.
+    """The entry of `DEMO_MATRICES` for a name, in upper or lower case.
 
     Raises
     ------
     OptionError
         There is no such demo.
     """
-    if name.lower() not in DEMOS:
-        msg = f"demo {name!r}{suggestion(name.lower(), DEMOS)}"
+    if name.lower() not in DEMO_MATRICES:
+        msg = f"demo {name!r}{suggestion(name.lower(), DEMO_MATRICES)}"
         raise OptionError(msg)
-    return DEMOS[name.lower()]
+    return DEMO_MATRICES[name.lower()]

@@ -37,7 +37,7 @@ def traced_maps(
     unmarked : sequence of list of GridMap, optional
         For each channel, its maps as `unmarked_maps` gives them, where they were made before.
     """
-    unmarked = unmarked or [unmarked_maps(one, color_limit(explanation)) for one in explanation.channels]
+    unmarked = unmarked or [unmarked_maps(one, largest_magnitude(explanation)) for one in explanation.channels]
     maps: list[GridMap] = []
     lines: list[str] = []
     for one, bare in zip(explanation.channels, unmarked, strict=True):
@@ -68,7 +68,7 @@ def _traced(explanation: Explanation, window: Pair, maps: list[GridMap]) -> tupl
 
 def all_windows_maps(explanation: Explanation) -> list[GridMap]:
     """The input and the result of a single step with every window outlined; windows must not overlap."""
-    before, after = unmarked_maps(explanation, color_limit(explanation))
+    before, after = unmarked_maps(explanation, largest_magnitude(explanation))
     stage = explanation.stages[0]
     windows, cells, winners = [], [], []
     for number, cell in enumerate(stage.cells()):
@@ -102,7 +102,7 @@ def padding_rings(stage: ExplainedStage) -> tuple[Pair, Pair]:
     return sides[0], sides[1]
 
 
-def color_limit(explanation: Explanation) -> float:
+def largest_magnitude(explanation: Explanation) -> float:
     """The largest magnitude in any map after the input, of all channels."""
     stages = [stage for one in explanation.channels for stage in one.stages]
     return max([1e-30, *(float(np.abs(s.after).max(initial=0, where=np.isfinite(s.after))) for s in stages)])

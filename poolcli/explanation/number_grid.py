@@ -19,7 +19,7 @@ MAX_SIDE = 16
 """Most rows and columns of an input whose numbers can be read."""
 
 
-def check_size(explanation: Explanation) -> None:
+def check_grid_size(explanation: Explanation) -> None:
     """Refuse maps with so many cells that their numbers could not be read.
 
     Raises
@@ -54,7 +54,7 @@ def number_grid(explanation: Explanation, window: Pair | None, fmt: str) -> byte
     SizeError
         A map is too large, or there is no such cell.
     """
-    check_size(explanation)
+    check_grid_size(explanation)
     last = explanation.stages[-1]
     if (
         window is None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from poolcli.errors import SizeError
-from poolcli.explanation.grid_maps import color_limit, traced_maps, unmarked_maps
-from poolcli.explanation.number_grid import check_size
+from poolcli.explanation.grid_maps import largest_magnitude, traced_maps, unmarked_maps
+from poolcli.explanation.number_grid import check_grid_size
 from poolcli.figures import grid, grid_layout, sliding_window
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def sliding_window_gif(explanation: Explanation, every: int | None) -> tuple[byt
     SizeError
         A map is too large for a number grid, or `every` gives more than 100 frames.
     """
-    check_size(explanation)
+    check_grid_size(explanation)
     last = explanation.stages[-1]
     least = -(-last.windows // sliding_window.MAX_FRAMES)
     step = least if every is None else every
@@ -42,7 +42,7 @@ def sliding_window_gif(explanation: Explanation, every: int | None) -> tuple[byt
     if len(cells) > sliding_window.MAX_FRAMES:
         msg = f"{last.windows} windows make {len(cells)} frames; a .gif has at most {sliding_window.MAX_FRAMES}, write --every {least} or more"
         raise SizeError(msg)
-    unmarked = [unmarked_maps(one, color_limit(explanation)) for one in explanation.channels]
+    unmarked = [unmarked_maps(one, largest_magnitude(explanation)) for one in explanation.channels]
     frames = []
     for cell in cells:
         maps, lines = traced_maps(explanation, divmod(cell, last.shape[1]), unmarked)

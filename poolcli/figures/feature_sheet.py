@@ -188,14 +188,14 @@ def ends_text(scale: Scale) -> str:
 
 
 def side_for(maps: int, *, picture: bool) -> int:
-    """The longer side of a map where so many are shown, with or without the picture, in pixels."""
+    """The longer side of a map in pixels, by the number of maps, with or without the picture."""
     if maps > MOST_NAMED:
         return ROW_WIDTH // columns_for(maps) - THUMBNAIL_GAP
     return panel_side(columns_for(maps + picture))
 
 
 def columns_for(count: int) -> int:
-    """How many of so many panels stand in a row."""
+    """How many of `count` panels stand in a row."""
     if count > MOST_NAMED + 1:
         return 32 if count >= 256 else 16
     return -(-count // -(-count // IN_A_ROW))

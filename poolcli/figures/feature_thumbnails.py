@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from poolcli.figures.feature_sheet import FeatureSheet
 
 CELLS_IN_A_ROW = 32
-"""Features in a row of the strip of so many maps: 512 are drawn as 16x32, as the lesson on VGG16 has them."""
+"""Features in a row of the strip: 512 are drawn as 16x32, as the lesson on VGG16 has them."""
 MANY_CELL = 20
 LEAST_INPUT = 200
 """Pixels of the picture's longer side, at least: of a small network's input a few dozen would be left."""

@@ -26,7 +26,7 @@ MIN_SIDE, MIN_COLUMN = 260, 300
 
 
 def panel_side(columns: int) -> int:
-    """Wanted length in pixels of a map's longer side, for so many maps in a row.
+    """Wanted length in pixels of a map's longer side, for a row of `columns` maps.
 
     Examples
     --------

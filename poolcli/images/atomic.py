@@ -25,7 +25,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
-"""Errors that the next file would meet as well."""
+"""Errors that writing the next file would raise as well."""
 
 EXISTS = "exists already; choose another name with -o, or replace it with --force"
 PART = r"\..*\.[0-9a-f]{16}\.poolcli\.part"

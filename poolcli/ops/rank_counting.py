@@ -25,7 +25,7 @@ FEW_LEVELS = 16
 """So few values are tried for all windows at once."""
 
 PARTS = 4
-"""A range of values is cut into so many at a time."""
+"""The number of parts that a range of values is cut into at a time."""
 
 FLAG_BYTES = 1 << 19
 """Bytes of the flags of some tries: they stay in the second-level cache."""

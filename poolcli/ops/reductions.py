@@ -48,7 +48,7 @@ class Reduction(NamedTuple):
     largest: int | None = None
 
     def small(self, dtype: np.dtype[Any], cells: int) -> np.dtype[Any]:
-        """A type for sums of so many cells, where sums of all of a window have `dtype`."""
+        """A type for sums of `cells` cells, where sums of all cells of a window have `dtype`."""
         if self.largest is None or self.largest * cells >= 1 << 8:
             return dtype
         return np.dtype(np.uint8)

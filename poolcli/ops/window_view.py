@@ -352,5 +352,5 @@ def _summable(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def _counter(cells: int) -> np.dtype[Any]:
-    """The type that counts so many cells, the smaller the faster."""
+    """The smallest type that counts to the number of cells: smaller is faster."""
     return np.dtype(np.uint8 if cells < 1 << 8 else np.uint16 if cells < 1 << 16 else np.int64)

@@ -205,8 +205,11 @@ def execute(
     )
 
 
-def preview(path: str | BinaryIO, recipe: Recipe, max_pixels: int | None = None) -> tuple[Pair, Pair]:
+def planned_sizes(path: str | BinaryIO, recipe: Recipe, max_pixels: int | None = None) -> tuple[Pair, Pair]:
     """Size of a picture and of its result, from the file's header; nothing is decoded.
+
+    An exception ends the reading where its size is known: each format finds it in its own way (the page, the
+    orientation, a GIF's canvas), which another function for headers alone would have to repeat.
 
     Raises
     ------
@@ -219,16 +222,16 @@ def preview(path: str | BinaryIO, recipe: Recipe, max_pixels: int | None = None)
 
     def seen(height: int, width: int, channels: int) -> None:
         placed = plan(recipe, (height, width), channels, max_pixels=max_pixels)
-        raise _SeenError((height, width), placed[-1].shape)
+        raise _SizesKnownError((height, width), placed[-1].shape)
 
     try:
         read(path, **{**reading(recipe, max_pixels), "check": seen})
-    except _SeenError as end:
+    except _SizesKnownError as end:
         return end.sizes
     raise AssertionError("pictures are announced before they are decoded")
 
 
-class _SeenError(PoolcliError):
+class _SizesKnownError(PoolcliError):
     """Raised to end the reading of a picture once its size is known."""
 
     def __init__(self, *sizes: Pair) -> None:

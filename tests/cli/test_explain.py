@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from poolcli.explanation.demos import DEMOS
+from poolcli.explanation.demos import DEMO_MATRICES
 
 A = "1 2 3 4; 5 6 7 8; 9 10 11 12; 13 14 15 16"
 
@@ -144,7 +144,7 @@ def test_a_demo_has_its_own_windows_unless_options_are_given(cli):
 def test_the_demos_are_listed_with_their_sources(cli):
     listed = cli("list", "demos").stdout
 
-    for name, demo in DEMOS.items():
+    for name, demo in DEMO_MATRICES.items():
         assert name in listed
         assert demo.source in listed
 

@@ -120,9 +120,9 @@ def test_the_scores_in_the_readme_are_those_of_its_command(record):
 
 
 def test_a_circle_given_as_a_file_is_the_demo_when_it_is_filled(record, here):
-    from poolcli.experiments.demo_pictures import DEMOS
+    from poolcli.experiments.demo_pictures import DEMO_PICTURES
 
-    circle, square = DEMOS["circle64"].draw()
+    circle, square = DEMO_PICTURES["circle64"].draw()
     Image.fromarray(circle).save(here / "circle.png")
     Image.fromarray(square).save(here / "square.png")
     told = record("circle.png", "--against", "square.png", "--fill", "replicate")

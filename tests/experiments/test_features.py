@@ -8,7 +8,7 @@ from PIL import Image
 
 import poolcli
 from poolcli.errors import OptionError, PoolcliError, SizeError
-from poolcli.experiments.features import cosines, extraction
+from poolcli.experiments.features import cosine_matrix, extraction
 from poolcli.experiments.pyramid import levels_value
 from poolcli.images.read import from_array
 from poolcli.ops.banks import BANKS
@@ -205,7 +205,7 @@ def test_a_window_that_does_not_fit_is_told():
 def test_cosines_are_those_of_numpy_and_have_none_for_zero():
     rows = RNG.normal(size=(4, 6)).astype(np.float32)
     rows[2] = 0
-    found = cosines(rows)
+    found = cosine_matrix(rows)
     for i in range(4):
         for j in range(4):
             a, b = rows[i].astype(np.float64), rows[j].astype(np.float64)
@@ -213,7 +213,7 @@ def test_cosines_are_those_of_numpy_and_have_none_for_zero():
                 assert np.isnan(found[i, j])
             else:
                 np.testing.assert_allclose(found[i, j], a @ b / np.linalg.norm(a) / np.linalg.norm(b), atol=1e-12)
-    assert cosines(np.float32([[1e38, 1e38], [1e38, 1e38]]))[0, 1] == pytest.approx(1)
+    assert cosine_matrix(np.float32([[1e38, 1e38], [1e38, 1e38]]))[0, 1] == pytest.approx(1)
 
 
 def test_a_shifted_crop_changes_the_vector_less_than_another_object_does():

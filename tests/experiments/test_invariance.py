@@ -9,7 +9,7 @@ import pytest
 
 from poolcli.errors import OptionError, SizeError
 from poolcli.experiments import views
-from poolcli.experiments.demo_pictures import DEMOS, PICTURES, square_around
+from poolcli.experiments.demo_pictures import DEMO_PICTURES, PICTURES, square_around
 from poolcli.experiments.invariance import leveled_recipes, measure
 from poolcli.images.read import from_array
 
@@ -17,7 +17,7 @@ MODES = {"replicate": "edge", "zero": "constant", "wrap": "wrap"}
 
 
 def demo(name, most, levels, kinds=("max",)):
-    picture, control = DEMOS[name].pictures(name)
+    picture, control = DEMO_PICTURES[name].pictures(name)
     return measure(picture, control, leveled_recipes(kinds, {}, levels), max_shift=most, fill="replicate").levels
 
 
@@ -54,7 +54,7 @@ def test_nothing_is_left_to_tell_the_circle_from_the_square_at_level_4():
 def test_the_last_map_is_a_ring():
     from poolcli.ops.pooling import pool2d
 
-    maps = [picture.values for picture in DEMOS["circle64"].pictures("circle64")]
+    maps = [picture.values for picture in DEMO_PICTURES["circle64"].pictures("circle64")]
     ring = np.pad(np.zeros((2, 2), np.uint8), 1, constant_values=255)
     for one in maps:
         for _ in range(4):
@@ -68,7 +68,7 @@ def test_the_last_map_is_a_ring():
 def test_near_dots_merge_and_far_dots_stay(name, expected):
     from poolcli.ops.pooling import pool2d
 
-    picture, other = (one.values for one in DEMOS[name].pictures(name))
+    picture, other = (one.values for one in DEMO_PICTURES[name].pictures(name))
     assert picture.shape == other.shape == (16, 16)
     assert np.argwhere(picture).tolist() in ([[3, 5], [5, 3]], [[3, 12], [12, 3]])
     assert not (picture & other).any()

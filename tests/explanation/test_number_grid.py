@@ -23,7 +23,7 @@ def explained(values=A, **options):
 
 
 def plain_maps(explanation):
-    return grid_maps.unmarked_maps(explanation, grid_maps.color_limit(explanation))
+    return grid_maps.unmarked_maps(explanation, grid_maps.largest_magnitude(explanation))
 
 
 def opened(data):

@@ -5,7 +5,7 @@ import pytest
 
 import poolcli
 from poolcli.errors import SizeError
-from poolcli.explanation.demos import DEMOS
+from poolcli.explanation.demos import DEMO_MATRICES
 from poolcli.explanation.explain_picture import explain_picture
 from poolcli.explanation.framework_code import keras_line, pytorch_line
 from poolcli.images.read import from_array
@@ -279,9 +279,9 @@ def test_a_cell_that_is_not_there_is_refused():
         last(A).cell(2, 0)
 
 
-@pytest.mark.parametrize("name", DEMOS)
+@pytest.mark.parametrize("name", DEMO_MATRICES)
 def test_every_demo_can_be_explained(name):
-    demo = DEMOS[name]
+    demo = DEMO_MATRICES[name]
 
     assert list(last(demo.values, **demo.options).cells())
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from poolcli.experiments.feature_figure import pooled, sheet_of, vectors_sheet
-from poolcli.experiments.features import cosines, extraction
+from poolcli.experiments.features import cosine_matrix, extraction
 from poolcli.experiments.vectors import Vectors
 from poolcli.figures import feature_maps, feature_vectors
 from poolcli.figures.feature_sheet import FeatureSheet, feature_map, fewer, reduced, scale_of, strip_scale
@@ -218,8 +218,8 @@ def vectors(pictures, features, low=0.0):
 def test_vectors_side_by_side_and_their_cosines():
     made = vectors(4, 20)
     shown = vectors_sheet(made, "done", [np.zeros((107, 160, 3), np.uint8)] * 4)
-    np.testing.assert_array_equal(shown.cosines, cosines(made.values))
-    np.testing.assert_allclose(shown.relative, cosines(made.values / made.values.max(axis=0)), rtol=1e-6)
+    np.testing.assert_array_equal(shown.cosines, cosine_matrix(made.values))
+    np.testing.assert_allclose(shown.relative, cosine_matrix(made.values / made.values.max(axis=0)), rtol=1e-6)
     canvas = feature_vectors.draw(shown)
     said = texts(canvas)
     for name in made.names:

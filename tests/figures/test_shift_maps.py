@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from poolcli.experiments.demo_pictures import DEMOS
+from poolcli.experiments.demo_pictures import DEMO_PICTURES
 from poolcli.experiments.drawn_maps import level_maps
 from poolcli.experiments.invariance import leveled_recipes, measure
 from poolcli.figures import PANEL
@@ -31,11 +31,11 @@ def made(picture, control, levels, most=3, fill="replicate"):
 
 @pytest.fixture(scope="module")
 def drawn():
-    return made(*DEMOS["circle64"].pictures("circle64"), 4)
+    return made(*DEMO_PICTURES["circle64"].pictures("circle64"), 4)
 
 
 def test_the_four_rows_hold_the_maps_of_every_level(drawn):
-    circle, square = DEMOS["circle64"].draw()
+    circle, square = DEMO_PICTURES["circle64"].draw()
     moved = np.pad(circle, 3, mode="edge")[:64, :64]
     pictures = [item for item in drawn.items if isinstance(item, PixelBlock)]
     expected = [[circle], [moved], [], [square]]
