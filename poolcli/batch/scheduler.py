@@ -197,7 +197,7 @@ class Scheduler(Generic[Task]):
         self._backend, self._call, self._timeout, self._as_retry = backend, call, timeout, as_retry
         self._slots: list[_Slot[Task]] = [_Slot() for _ in range(max(1, backend.jobs))]
         self._unstarted: deque[Task] = deque()  # returned by a worker that had not begun them
-        self._suspects: deque[Task] = deque()  # were with a worker that died
+        self._suspects: deque[Task] = deque()  # of workers that died: each runs alone, to kill no other task
         self._testing_suspect = False
         self._deaths = 0
         self._send_ahead = send_ahead and backend.send_ahead and not timeout
