@@ -12,7 +12,7 @@ from poolcli.display import printable
 from poolcli.errors import OptionError, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _PACKAGES = {"gs": "gcsfs", "az": "adlfs"}
 _DEFAULTS: dict[str, dict[str, Any]] = {
@@ -61,6 +61,10 @@ def file_system(protocol: str, place: str, options: Sequence[tuple[str, str]], s
         settings[key] = {**default, **given} if isinstance(default, dict) and isinstance(given, dict) else given
     try:
         made = known(skip_instance_cache=True, **settings)
+        if protocol == "s3":
+            made.retries = _RETRIES
+            if options:  # which it looks at no sooner
+                made.connect()
     except Exception as error:  # noqa: BLE001 - whatever a file system raises
         problem = as_ours(error, secrets)
         if isinstance(problem, StoreLostError):
@@ -70,9 +74,26 @@ def file_system(protocol: str, place: str, options: Sequence[tuple[str, str]], s
             raise _missing(protocol, error.name or "a package of its own", "") from None
         how = "with these --storage-option" if options else "as it is; give what it lacks with --storage-option"
         raise OptionError(f"{protocol}:// cannot be used {how}: {problem}") from None
-    if protocol == "s3":
-        made.retries = _RETRIES
     return made
+
+
+def secrets_of(options: Sequence[tuple[str, str]]) -> list[str]:
+    """The texts in options that no message may hold.
+
+    Examples
+    --------
+    >>> secrets_of([("anon", "true"), ("key", "AKIA1"), ("client_kwargs", '{"aws_session_token": "hidden"}')])
+    ['AKIA1', 'hidden']
+    """
+    return [text for _, value in options for text in _texts(_value(value)) if len(text) > 3]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _texts(one)
 
 
 def _class_of(protocol: str) -> Any:

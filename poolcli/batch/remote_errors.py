@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from typing import TYPE_CHECKING
 
 from poolcli.batch.storage import DamagedError, StoreLostError
@@ -22,6 +23,9 @@ NO_CREDENTIALS = (
     "no credentials; give them as the protocol's own programs take them (for S3: the environment, or a profile), with "
     "--storage-option KEY=VALUE, or read public data with --storage-option anon=true"
 )
+
+_IN_URL = re.compile(r"://[^\s/@]+@")
+"""A name and a password in the address of a store."""
 
 _NO_CREDENTIALS = {
     "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound", "NoAuthTokenError",
@@ -92,8 +96,9 @@ def _http_status(error: BaseException) -> int:
 def _said(what: str, error: BaseException, secrets: Iterable[str]) -> str:
     """The words of an error behind ours, on one line."""
     message = _response(error).get("Error", {}).get("Message") or getattr(error, "strerror", None) or str(error)
-    text = printable(" ".join(str(message).split()))[:200]
-    for secret in secrets:
+    text = _IN_URL.sub("://…@", " ".join(str(message).split()))
+    for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "…")
+    text = printable(text)[:200]
     head, semicolon, tail = what.partition(";")
     return f"{head} ({text}){semicolon}{tail}" if text else what

@@ -12,7 +12,7 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from poolcli.batch.file_systems import file_system
+from poolcli.batch.file_systems import file_system, secrets_of
 from poolcli.batch.listing import Listing, seconds_of, status_of
 from poolcli.batch.remote_errors import NO_BUCKET, as_ours, is_precondition, is_unknown
 from poolcli.batch.storage import FILE, FOLDER, DamagedError, Entry, Status, StoreLostError
@@ -54,7 +54,7 @@ class RemoteStorage:
 
     def __init__(self, protocol: str, options: Sequence[tuple[str, str]] = (), place: str = "") -> None:
         self._protocol, self._place = protocol, place
-        self._secrets = [value for _, value in options if len(value) > 3 and value.lower() not in ("true", "false")]
+        self._secrets = secrets_of(options)
         self._fs = file_system(protocol, place, options, self._secrets)
         self._listings: dict[str, Listing] = {}
         self._asked: dict[str, Status | None] = {}

@@ -482,6 +482,8 @@ def test_access_denied_is_one_line(cli, store, where, words, code):
         ((f"s3://{BUCKET}/in", "-o", f"s3://{BUCKET}/in/"), "the folder of the results is an input", 2),
         (("in", "-o", "out", "--storage-option", "anon=true"), "--storage-option without a URL", 2),
         ((f"s3://{BUCKET}/in/", "-o", "out", "--storage-option", "anon"), "KEY=VALUE expected", 2),
+        ((f"s3://{BUCKET}/in/", "-o", "out", "--storage-option", "anno=true"), "s3:// cannot be used with these --storage-", 2),
+        ((f"s3://{BUCKET}/in/", "-o", "out", "--storage-option", "endpoint_url=x"), "ValueError (Invalid endpoint: x)", 2),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_one_line(cli, store, here, args, words, code):
@@ -516,6 +518,17 @@ def test_a_url_that_holds_credentials_is_refused_and_not_repeated(cli, store, ar
     fill("in", 1)
     result = batch(cli, *args, code=2)
     assert "holds credentials" in result.stderr
+    assert "SECRET" not in result.stderr
+
+
+@pytest.mark.parametrize("how", ["endpoint_url={}", 'client_kwargs={{"endpoint_url": "{}"}}', ""])
+def test_an_address_that_holds_credentials_is_not_repeated(cli, store, monkeypatch, how):
+    address = "http://user:SECRET@127.0.0.1:9"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+    options = ("--storage-option", how.format(address)) if how else ()
+    anon = ("--storage-option", "anon=true", *QUICK)
+    result = batch(cli, f"s3://{BUCKET}/in/", "-o", "out", *anon, *options, code=1)
+    assert "the store cannot be reached (Could not connect to the endpoint URL" in result.stderr
     assert "SECRET" not in result.stderr
 
 
