@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from poolcli.batch.plan import Item, Source
 from poolcli.batch.storage import absolute
 from poolcli.batch.stores import LOCAL_ONLY
-from poolcli.batch.templates import FIGURE, Template
+from poolcli.batch.templates import Template, figure_name
 from poolcli.display import display_name
 from poolcli.errors import OptionError
 
@@ -72,16 +72,15 @@ Names = tuple[list[Item], dict[str, tuple[Source, str]], list[tuple[Source, str,
 
 def _names(sources: Sequence[Source], numbers: Sequence[int], template: Template, *, figures: bool) -> Names:
     """The items, which source uses which name, and pairs of sources that use the same name."""
-    figure = Template(FIGURE)
     items: list[Item] = []
     taken: dict[str, tuple[Source, str]] = {}
     clashes: list[tuple[Source, str, Source, str]] = []
     for source, index in zip(sources, numbers, strict=True):
         folder = os.path.dirname(source.name)
         result = os.path.join(folder, template.result_name(source.path, index))
-        drawn = os.path.join(folder, figure.name(source.path, index)) if figures else None
-        items.append(Item(source, result, drawn, index))
-        for path in filter(None, (result, drawn)):
+        figure = figure_name(result) if figures else None
+        items.append(Item(source, result, figure, index))
+        for path in filter(None, (result, figure)):
             other, first = taken.setdefault(_key(path), (source, path))
             if other is not source or first is not path:
                 clashes.append((other, first, source, path))
@@ -111,8 +110,6 @@ def _check_folders(items: Sequence[Item], taken: Mapping[str, tuple[Source, str]
 
 def _clash(first: Source, one: str, second: Source, other: str, output: str) -> str:
     target = display_name(os.path.join(output, other))
-    if first is second:
-        return f"{display_name(first.path)}: its result and its figure would both be {target}"
     like = "" if one == other else f", which is {display_name(one)} where case or accents do not count"
     return f"{display_name(first.path)} and {display_name(second.path)} would both write {target}{like}"
 

@@ -14,8 +14,10 @@ from poolcli.images.write import format_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DEFAULT = "{stem}.pooled.png"
-FIGURE = "{stem}.figure.png"
+POOLED = ".pooled"
+"""Ends the stem of a result that has the default name."""
+
+DEFAULT = f"{{stem}}{POOLED}.png"
 
 MAX_NAME_BYTES = 255
 """Bytes that file systems allow a name."""
@@ -99,6 +101,17 @@ class Template:
         except OptionError as error:
             raise OptionError(f"{display_name(source)}: its result would be {display_name(name)!r}: {error}") from None
         return name
+
+
+def figure_name(result: str) -> str:
+    """The name of the figure of a result.
+
+    Examples
+    --------
+    >>> figure_name("cat.pooled.png"), figure_name("holiday-cat.tif")
+    ('cat.figure.png', 'holiday-cat.figure.png')
+    """
+    return os.path.splitext(result)[0].removesuffix(POOLED) + ".figure.png"
 
 
 def _field(part: str, source: str, index: int) -> str:

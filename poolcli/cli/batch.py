@@ -86,7 +86,7 @@ Examples:
     metavar="KEY=VALUE",
     help="A setting for the file system of URLs, such as profile=NAME, anon=true or endpoint_url=URL; may be repeated.",
 )
-@click.option("--no-figure", is_flag=True, help="Draw no figures ({stem}.figure.png beside the results).")
+@click.option("--no-figure", is_flag=True, help="Draw no figures (X.figure.png beside X.pooled.png or X.png).")
 @pixel_options
 @click.option("-f", "--force", is_flag=True, help="Replace files that are in the way, and results of another recipe.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and the sizes of the results; write nothing.")

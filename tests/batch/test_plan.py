@@ -244,7 +244,7 @@ CLASHES = {
     "case of a folder": (["X/a.png", "x/a.png"], {}, "out/x/a.pooled.png"),
     "sharp s": (["strasse.png", "straße.png"], {}, "out/straße.pooled.png"),
     "forms of Unicode": ([f"{E_ACUTE[0]}.png", f"{E_ACUTE[1]}.png"], {}, "é"),
-    "figures": (["a.jpg", "a.png"], {"template": "{name}.png"}, "out/a.figure.png"),
+    "figures": (["a.jpg", "b.png"], {"template": "same{suffix}"}, "out/same.figure.png"),
     "result and figure": (["a.jpg", "a.figure.jpg"], {"template": "{stem}.png"}, "out/a.figure.png"),
     "one name for all": (["a.jpg", "b.jpg"], {"template": "same.png"}, "out/same.png"),
 }
@@ -260,15 +260,24 @@ def test_two_sources_for_one_file_are_refused_with_both_names(tmp_path, what):
     assert plan(*paths, template="{index}-{name}.png", figures=False)
 
 
-def test_a_result_that_is_its_own_figure_is_refused():
-    with pytest.raises(OptionError, match=r"^a\.jpg: its result and its figure would both be out/a\.figure\.png"):
-        plan("a.jpg", template="{stem}.figure.png")
+@pytest.mark.parametrize(
+    ("template", "figures"),
+    [
+        (DEFAULT, ["a.figure.png", "s/b.figure.png"]),
+        ("{name}.png", ["a.jpg.figure.png", "s/b.png.figure.png"]),
+        ("max-{stem}-{index}.npy", ["max-a-1.figure.png", "s/max-b-2.figure.png"]),
+        ("{stem}.figure.png", ["a.figure.figure.png", "s/b.figure.figure.png"]),
+        ("{index:02}.pooled.tif", ["01.figure.png", "s/02.figure.png"]),
+    ],
+)
+def test_figures_are_named_after_results(template, figures):
+    assert [item.figure for item in plan("a.jpg", "s/b.png", template=template)] == figures
 
 
-def test_figures_that_clash_are_helped_by_no_figures():
-    with pytest.raises(OptionError, match="give every file its own name with --no-figure"):
-        plan("a.jpg", "a.png", template="{name}.png")
-    assert len(plan("a.jpg", "a.png", template="{name}.png", figures=False)) == 2
+def test_figures_that_clash_are_helped_by_other_names_or_by_no_figures():
+    with pytest.raises(OptionError, match=r"give every file its own name with --name '\{name\}\.png'$"):
+        plan("a.jpg", "a.png", template="same{suffix}")
+    assert len(plan("a.jpg", "a.png", template="{name}.png")) == 2
 
 
 def test_the_number_of_further_clashes_is_told():
