@@ -23,7 +23,7 @@ from poolcli.images.pillow_guard import silent_stderr
 from poolcli.limits import lacks_memory, limits, memory_limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
@@ -102,7 +102,7 @@ class ProcessBackend:
         try:
             arguments = (theirs, pickle.dumps(call), self._max_memory, _PACKAGE)
             process = self._context.Process(target=work, args=arguments, daemon=True)
-            with _quiet_birth(), _without_main():
+            with _quiet_birth(), _without_main(), _environment(_ENVIRONMENT):  # spawned, it gets what the server had
                 process.start()
         except BaseException:
             ours.close()
@@ -225,8 +225,7 @@ def prepare(preload: Sequence[str]) -> None:
 
     A failure is ignored here: it comes again, and is reported, when the first worker is started.
     """
-    os.environ.update(_ENVIRONMENT)
-    with suppress(OSError):
+    with suppress(OSError), _environment(_ENVIRONMENT):
         if sys.platform != "win32":
             resource_tracker.ensure_running()  # starting it later would unblock SIGINT
         if _method() == "forkserver":
@@ -235,7 +234,7 @@ def prepare(preload: Sequence[str]) -> None:
             # An isolated interpreter (-I, -E) ignores PYTHONPATH and might import another poolcli; workers then import
             # by themselves, after they were given this process's path.
             forkserver.set_forkserver_preload([] if sys.flags.ignore_environment else list(preload))
-            with _quiet_birth(), _own_import_path(), _short_temporary_folder():
+            with _quiet_birth(), _environment({"PYTHONPATH": _import_path()}), _short_temporary_folder():
                 forkserver.ensure_running()
 
 
@@ -255,20 +254,26 @@ def _short_temporary_folder() -> Iterator[None]:
 
 
 @contextmanager
-def _own_import_path() -> Iterator[None]:
-    """Give a new interpreter the import path of this one; else it could import another installed poolcli."""
-    before = os.environ.get("PYTHONPATH")
-    package = str(Path(_PACKAGE).parent.parent)
-    here = {"", os.curdir} if os.path.realpath(package) == _current_folder() else {"", os.curdir, _current_folder()}
-    paths = [path for path in sys.path if path not in here]
-    os.environ["PYTHONPATH"] = os.pathsep.join(paths if package in paths else [package, *paths])
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables for the processes that begin meanwhile; what this program starts later is not ours."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _import_path() -> str:
+    """The import path of this interpreter, for a new one, which could else import another installed poolcli."""
+    package = str(Path(_PACKAGE).parent.parent)
+    here = {"", os.curdir} if os.path.realpath(package) == _current_folder() else {"", os.curdir, _current_folder()}
+    paths = [path for path in sys.path if path not in here]
+    return os.pathsep.join(paths if package in paths else [package, *paths])
 
 
 def _current_folder() -> str:

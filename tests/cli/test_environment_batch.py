@@ -54,6 +54,26 @@ def test_a_batch_is_the_same_in_any_environment(here, expected, what):
     assert tree("out") == expected
 
 
+PROGRAM = """
+import os, sys
+from poolcli.cli import main
+before, sys.argv = dict(os.environ), ["poolcli", *sys.argv[1:]]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+print({name for name in {*before, *os.environ} if before.get(name) != os.environ.get(name) and not name.endswith("_THREADS")})
+"""
+
+
+@pytest.mark.parametrize("path", [None, str(ROOT)], ids=["no path", "path"])
+def test_a_program_that_runs_a_batch_keeps_its_environment(here, path):
+    fill("in", 1)
+    done = run(here, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}){PROGRAM}", *BATCH, env={"PYTHONPATH": path})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "set()\n"
+
+
 INTERPRETERS = {
     "warnings are errors": ("-W", "error", "-m", "poolcli"),
     "development mode": ("-X", "dev", "-W", "error", "-m", "poolcli"),
