@@ -18,7 +18,7 @@ from poolcli.figures import PANEL
 from poolcli.images.atomic import atomic_write, check_target
 from poolcli.images.embedded import png_text
 from poolcli.images.png import encode_png
-from poolcli.images.write import FORMATS, check_depth, format_of
+from poolcli.images.write import FORMATS, check_depth, format_of, output_depth
 from poolcli.pipeline.engine import check_indices, check_pools
 from poolcli.pipeline.plan import map_names
 from poolcli.pipeline.serialize import carried_text, encoded
@@ -328,3 +328,11 @@ def make_folder(path: str) -> None:
         os.makedirs(path, exist_ok=True)
     except OSError as error:
         raise RefusedError(path, OutputError(error.strerror or str(error), error.errno)) from None
+
+
+def holds_levels(output: Artifact, result: Result, pixels: PixelOptions) -> bool:
+    """Whether values are scaled to the levels of a picture, between black and white."""
+    if output.format is None or output.format.pillow is None:
+        return False
+    shape = result.raw.shape if result.channels > 1 else result.raw.shape[:2]
+    return output_depth(output.format, shape, pixels.depth, result.depth) != "float"

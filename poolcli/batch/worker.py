@@ -7,7 +7,7 @@ import time
 from traceback import format_exception
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from poolcli.artifacts import PixelOptions, artifact, encode_all, kept
+from poolcli.artifacts import PixelOptions, artifact, encode_all, holds_levels, kept
 from poolcli.batch.journal_state import ResultKey, to_line
 from poolcli.batch.storage import StoreLostError, absolute
 from poolcli.batch.stores import LOCAL_ONLY
@@ -18,6 +18,7 @@ from poolcli.images.read import read
 from poolcli.limits import shortage
 from poolcli.pipeline import engine
 from poolcli.pipeline.serialize import input_record, map_record
+from poolcli.pipeline.stage_table import has_infinite
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -86,6 +87,9 @@ class Task(NamedTuple):
         return self._replace(source=absolute(self.source), folder=absolute(self.folder))
 
 
+INFINITE = "some values are not finite (NaN or infinity)"
+
+
 class Outcome(NamedTuple):
     """The outcome of a task: its line for the journal, the error if it failed, and notes.
 
@@ -121,13 +125,15 @@ def process(settings: WorkOptions, task: Task) -> Generator[None, None, Outcome]
         **settings.key._asdict(),
     }
     cause: BaseException | None = None
+    notes: tuple[str, ...] = ()
     error, stop, seconds, steps = "", False, 0.0, _steps(settings, task)
     while not error:
         begun = time.perf_counter()
         try:
             next(steps)
         except StopIteration as end:
-            record |= end.value
+            found, notes = end.value
+            record |= found
             break
         except OutputError as problem:
             cause, is_lost = problem, isinstance(problem, StoreLostError)
@@ -147,9 +153,8 @@ def process(settings: WorkOptions, task: Task) -> Generator[None, None, Outcome]
         yield
     record |= {"status": "failed", "error": error} if error else {"status": "done"}
     record["seconds"] = round(seconds, 4)
-    notes = record["input"]["notes"] if "input" in record else ()
     trace = "".join(format_exception(cause)) if cause is not None and settings.traces else ""
-    return Outcome(to_line(record), error, tuple(notes), stop, trace)
+    return Outcome(to_line(record), error, notes, stop, trace)
 
 
 def _stamp_of(settings: WorkOptions, task: Task) -> Stamp | None:
@@ -160,7 +165,7 @@ def _stamp_of(settings: WorkOptions, task: Task) -> Stamp | None:
     return found and found.stamp
 
 
-def _steps(settings: WorkOptions, task: Task) -> Generator[None, None, dict[str, Any]]:
+def _steps(settings: WorkOptions, task: Task) -> Generator[None, None, tuple[dict[str, Any], tuple[str, ...]]]:
     """Make the result and the figure, write and report them; all are encoded before any is written."""
     recipe = settings.recipe
     source = settings.stores.of(task.source).picture(task.source, task.stamp and task.stamp.size)
@@ -173,9 +178,9 @@ def _steps(settings: WorkOptions, task: Task) -> Generator[None, None, dict[str,
     result = engine.execute(picture, recipe, threads=1, **kept(outputs))
     if small:
         yield
-    encoded = []
+    pixels, encoded = PixelOptions(settings.scale, settings.depth), []
     for one in outputs:
-        encoded += encode_all(result, [one], PixelOptions(settings.scale, settings.depth))
+        encoded += encode_all(result, [one], pixels)
         if small:
             yield
     storage = settings.stores.of(task.folder)
@@ -191,7 +196,9 @@ def _steps(settings: WorkOptions, task: Task) -> Generator[None, None, dict[str,
         assert isinstance(data, bytes)
         sizes[one.kind] = len(data)
     sizes_and_names = {"bytes": sizes["result"], "figure": task.figure, "figure_bytes": sizes.get("figure")}
-    return {**sizes_and_names, **_statistics(result, picture)}
+    is_lost = has_infinite(result) and holds_levels(outputs[0], result, pixels)
+    notes = (*picture.notes, *([INFINITE] if is_lost else []))
+    return {**sizes_and_names, **_statistics(result, picture)}, notes
 
 
 def with_path(error: OutputError) -> str:

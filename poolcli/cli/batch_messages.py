@@ -181,7 +181,9 @@ def end(batch: Batch, console: Console, seconds: float) -> None:
     rate = f" ({done / seconds:.{0 if done >= 10 * seconds else 1}f}/s)" if done else ""
     console.say(f"{words} in {seconds:.1f} s{rate}")
     if batch.with_notes and not console.verbose:
-        console.say(f"notes on {batch.with_notes} of them: frames left out, bits lost; see them with -v or --report")
+        console.say(
+            f"notes on {batch.with_notes} of them: frames left out, bits lost, values not finite; see them with -v or --report"
+        )
     if left:
         write_stderr(f"stopped: {batch.stopped}; {left} left, the same command continues with them")
 

@@ -169,6 +169,8 @@ def command(inputs: Sequence[str], **options: Any) -> None:
             to_stdout(write_stdout, data)
         drawn = [source.path if outcomes[source.path].values is not None else None for source in found.sources]
         wrote = [*targets, *draw_figures(figures, drawn, vectors, work, force=options["force"])]
+    if infinite := vectors.infinite:
+        console.say(f"{_count(infinite, 'picture')} with features that are not finite (NaN or infinity)")
     words = f"{_count(len(vectors.names), 'picture')}, {_count(len(vectors.columns), 'feature')} each"
     console.say(f"{words}{f', {failed} failed' if failed else ''} in {time.perf_counter() - start:.1f} s")
     if wrote:

@@ -27,7 +27,6 @@ from poolcli.images.atomic import sweep
 from poolcli.images.embedded import carries_mark
 from poolcli.images.pillow_guard import silent_stderr
 from poolcli.images.read import read
-from poolcli.images.write import output_depth
 from poolcli.pipeline import engine, stage_table
 from poolcli.pipeline.observers import RunProgress
 
@@ -133,7 +132,7 @@ def errors_about(about: str) -> Iterator[None]:
 
 def source_name(image: str) -> str:
     """The picture's name in messages."""
-    return "stdin" if image == STDIN else display_name(image) or "''"
+    return "stdin" if image == STDIN else display_name(image)
 
 
 def check_stdout(outputs: Sequence[Artifact], *, as_json: bool, force: bool, preview: bool = False) -> None:
@@ -302,19 +301,11 @@ def report_run(
     console.table(*stage_table.table(result))
     if console.verbose:
         console.say(f"recipe {result.recipe.hash}, {seconds:.3f} s")
-    if any(_holds_levels(one, result, pixels) for one in outputs):
+    if any(artifacts.holds_levels(one, result, pixels) for one in outputs):
         for line in stage_table.beyond_scale(result, pixels.scale):
             console.say(line)
     if files:
         console.say("wrote " + ", ".join(display_name(name) for name in file_names(files)))
-
-
-def _holds_levels(output: Artifact, result: Result, pixels: PixelOptions) -> bool:
-    """Whether values are scaled to the levels of a picture, between black and white."""
-    if output.format is None or output.format.pillow is None:
-        return False
-    shape = result.raw.shape if result.channels > 1 else result.raw.shape[:2]
-    return output_depth(output.format, shape, pixels.depth, result.depth) != "float"
 
 
 def to_stdout(write: Callable[[Any], None], value: Any) -> None:

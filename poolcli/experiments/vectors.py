@@ -37,6 +37,11 @@ class Vectors(NamedTuple):
     columns: Sequence[str]
     values: NDArray[np.float32]
 
+    @property
+    def infinite(self) -> int:
+        """How many rows hold NaN or infinity."""
+        return int((~np.isfinite(self.values)).any(axis=1).sum())
+
 
 def _csv(vectors: Vectors, about: Mapping[str, Any]) -> bytes:
     stream = io.StringIO()

@@ -66,15 +66,21 @@ def kernel_words(stage: StageResult) -> str:
     return "{}x{}".format(*weights_of(kernel).shape)
 
 
+def has_infinite(result: Result) -> bool:
+    """Whether the final map has values that are NaN or infinite, as after an overflow; missing cells do not count."""
+    last = result.stages[-1]
+    if last.min is None or last.max is None or (result.recipe.leaves_out and math.isnan(last.min)):
+        return False  # not known, or all cells are missing
+    return not (math.isfinite(last.min) and math.isfinite(last.max))
+
+
 def beyond_scale(result: Result, scale: Scale) -> list[str]:
     """Lines about values outside the picture's scale, which are saved as black or white; empty if there are none."""
     last = result.stages[-1]
-    if last.min is None or last.max is None or scale == "stretch":
-        return []
-    if result.recipe.leaves_out and math.isnan(last.min):
-        return []  # all cells are missing
-    if not math.isfinite(last.min) or not math.isfinite(last.max):
+    if has_infinite(result):
         return ["some values are not finite (NaN or infinity): the picture shows them as black or white"]
+    if last.min is None or last.max is None or scale == "stretch" or math.isnan(last.min):
+        return []
     low, high = (0.0, result.white * result.scale) if scale == "clip" else scale
     slack = 0.001 * (high - low)  # ignores rounding errors
     bottom, top = number(last.min), number(last.max)

@@ -294,6 +294,21 @@ def test_values_that_overflow_are_said(cli, here):
     assert "up to nan" not in stderr
 
 
+def test_values_that_overflow_are_said_by_every_command(cli, here):
+    (here / "in").mkdir()
+    Image.fromarray(np.full((8, 8), 3e38, np.float32)).save("in/huge.tif")
+    for words in (
+        ["run", "in/huge.tif", "-o", "x.png", "--no-figure", "--kernel", "edge", "--scale", "stretch"],
+        ["batch", "in", "-o", "out", "--jobs", "0", "--kernel", "edge"],
+        ["batch", "in", "-o", "out2", "--jobs", "0", "--kernel", "edge", "-v"],
+        ["features", "in", "-o", "v.csv"],
+    ):
+        result = cli(*words)
+        assert result.exit_code == 0
+        assert "not finite" in result.stderr
+    assert "not finite" not in cli("batch", "in", "-o", "out3", "--jobs", "0").stderr
+
+
 def test_no_folders_of_matplotlib_are_left(start, here):
     fill("in", 2)
     (here / "tmp").mkdir()
