@@ -27,7 +27,7 @@ def display_name(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> s
     >>> print(display_name(b"latin1_\xe9.png"))
     latin1_\xe9.png
     """
-    return printable(os.fsdecode(path))
+    return printable(os.fsdecode(path)) or "''"
 
 
 def printable(text: str) -> str:

@@ -100,10 +100,6 @@ def check(options: dict[str, Any]) -> None:
     """Refuse what is wrong whatever the inputs hold, and make paths of the outputs' names in `options`."""
     for name in ("output", "report", "sheet"):  # first: no other message repeats a URL that holds credentials
         options[name] = options[name] and as_path(options[name])
-    for name in ("output", "report", "sheet", "files_from"):
-        if options[name] == "":
-            msg = f"--{name.replace('_', '-')} is empty: give the name of a {'folder' if name == 'output' else 'file'}"
-            raise OptionError(msg)
     _check_files(options)
     if options["timeout"] is not None and not math.isfinite(options["timeout"]):
         msg = f"--timeout {options['timeout']}: give a finite number of seconds above 0"

@@ -99,7 +99,7 @@ def command(image: str | None, **options: Any) -> None:
     if output is not None:
         with errors_about(display_name(output)):
             check_target(output, force=options["force"], inputs=_files(image, options))
-    with errors_about(source_name(image) if image else ""):
+    with errors_about(source_name(image) if image is not None else ""):
         explanation = _explanation(image, recipe, options, console)
         if options["window"] is not None:
             explanation.stages[-1].cell(*options["window"])
@@ -124,7 +124,7 @@ def _check(image: str | None, options: dict[str, Any]) -> None:
     sources = [
         name
         for name, value in (("IMAGE", image), ("--matrix", options["matrix"]), ("--demo", options["demo"]))
-        if value
+        if value is not None
     ]
     if len(sources) != 1:
         msg = f"{' and '.join(sources) or 'nothing'} to explain: give one of IMAGE, --matrix and --demo"

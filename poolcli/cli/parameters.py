@@ -76,6 +76,13 @@ class FileName(click.Path):
         self._metavar = metavar
         self._folder = folder
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The name; an option's may not be empty, as ``"$UNSET"`` would be."""
+        if value == "" and isinstance(param, click.Option):
+            kind = "folder" if self._folder else "file"
+            raise click.UsageError(f"{max(param.opts, key=len)} is empty: give the name of a {kind}", ctx)
+        return super().convert(value, param, ctx)
+
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # no ctx before Click 8.2
         return self._metavar
 

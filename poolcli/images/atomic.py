@@ -271,7 +271,7 @@ def _publish(temporary: str, target: str) -> None:
         os.link(temporary, target)
     except FileExistsError:
         raise OutputError(EXISTS) from None
-    except (OSError, AttributeError, NotImplementedError) as error:  # some systems and file systems have no hard links
+    except (OSError, AttributeError) as error:  # some systems and file systems have no hard links
         if isinstance(error, OSError) and error.errno not in _NO_LINKS:
             raise
         if os.path.lexists(target):

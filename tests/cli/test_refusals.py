@@ -4,6 +4,7 @@ import os
 import struct
 import zlib
 
+import click
 import numpy as np
 import pytest
 from hardfiles import saved
@@ -96,7 +97,7 @@ WRONG_FOR_ANY_PICTURE = {
     ("--depth", "16", "-o", "x.jpg"): ("depth 16", "jpg", "png"),
     ("-o", "x.gif"): ("x.gif", ".webp"),
     ("-o", "x"): ("'x'", "suffix"),
-    ("-o", ""): ("''",),
+    ("-o", ""): ("--output is empty",),
     ("-o", "x.png", "--format", "jpg"): ("--format", "x.png"),
     ("-o", "-", "--format", "gif"): ("--format", "'gif'"),
     ("-o", "-", "--json"): ("--json", "stdout"),
@@ -276,6 +277,30 @@ def test_what_is_no_file_is_exit_1_with_one_line(cli, make):
 def test_an_empty_name_is_shown_as_one(cli):
     (line,) = cli("run", "").stderr.splitlines()[-1:]
     assert line != "No such file or directory", "it says of what"
+
+
+def _names_of_files():
+    from poolcli.cli.group import cli as group
+
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        for parameter in group.get_command(context, name).params:
+            if isinstance(parameter, click.Option) and isinstance(parameter.type, click.Path):
+                yield name, max(parameter.opts, key=len)
+
+
+@pytest.mark.parametrize(("command", "option"), sorted(set(_names_of_files())))
+def test_an_empty_name_of_a_file_is_wrong_usage(cli, here, files, command, option):
+    before = sorted(os.listdir(here))
+    result = cli(command, "in.png", option, "")
+    assert result.exit_code == 2
+    assert f"{option} is empty" in result.stderr
+    assert sorted(os.listdir(here)) == before
+
+
+@pytest.mark.parametrize("words", [["", "--demo", "a"], ["--demo", "a", "--matrix", ""], ["--matrix", ""]])
+def test_explain_ignores_no_empty_value(cli, words):
+    assert cli("explain", *words).exit_code == 2
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
