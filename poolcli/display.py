@@ -61,6 +61,16 @@ def _escaped(character: str, category: str) -> str:
     code = ord(character)
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"
-    if category not in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
-        return character
+    return escape(character) if category in {"Cc", "Cf", "Cs", "Zl", "Zp"} else character
+
+
+def escape(character: str) -> str:
+    r"""Write a character as its code.
+
+    Examples
+    --------
+    >>> print(escape("\t"), escape("猫"))
+    \x09 \u732b
+    """
+    code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

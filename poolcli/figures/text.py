@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import ImageFont
 
-from poolcli.display import printable
+from poolcli.display import escape, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,15 +139,13 @@ def drawable(text: str) -> str:
     text = printable(text[:_MAX_CHARACTERS])
     if text.isascii():
         return text
-    text = "".join(c if c == " " or (c.isprintable() and has_glyph(c)) else _escape(c) for c in text)
+    text = "".join(
+        c if c == " " or (c.isprintable() and has_glyph(c)) else _ASCII_SUBSTITUTES.get(c) or escape(c) for c in text
+    )
     kinds = "".join(_RIGHT_TO_LEFT.get(unicodedata.bidirectional(c), "l") for c in text)
     for run in re.finditer("r([rn]*r)?", kinds):
         text = text[: run.start()] + text[run.start() : run.end()][::-1] + text[run.end() :]
     return text
-
-
-def _escape(character: str) -> str:
-    return _ASCII_SUBSTITUTES.get(character) or character.encode("unicode_escape").decode("ascii")
 
 
 def shorten(text: str, size: int, max_width: int, *, bold: bool = False, middle: bool = False) -> str:
