@@ -46,14 +46,21 @@ def printable(text: str) -> str:
 
 
 def shortened(value: Any, most: int = 60) -> str:
-    """A value as Python writes it, for a message; one of more than `most` characters is cut.
+    """A value as Python writes it, for a message: on one line, without control characters, cut after `most` characters.
+
+    Of a value that Python cannot write, such as a number of more than 4,300 digits, the type is named.
 
     Examples
     --------
     >>> shortened("3x"), shortened("1 2 3 4 5 6", most=10)
     ("'3x'", "'1 2 3… (13 characters)")
+    >>> shortened(10**5000)
+    'value of type int'
     """
-    text = repr(value)
+    try:
+        text = printable(" ".join(line.strip() for line in repr(value).splitlines()))
+    except Exception:  # noqa: BLE001 - a __repr__ may raise anything
+        return f"value of type {type(value).__name__}"
     return text if len(text) <= most else f"{text[: most * 2 // 3]}… ({len(text)} characters)"
 
 

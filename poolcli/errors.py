@@ -65,7 +65,7 @@ def alternatives(names: Iterable[object]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
+def suggestion(name: object, known: Iterable[str]) -> str:
     """The end of a message about an unknown name: the most similar known name, or else all known names.
 
     Examples
@@ -76,7 +76,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     known = list(known)
-    near = get_close_matches(name, known, 1)
+    near = get_close_matches(name, known, 1) if isinstance(name, str) else []
     if near:
         return f", did you mean {near[0]!r}?"
     return f": write one of {', '.join(known)}" if known else ": leave it out"

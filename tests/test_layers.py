@@ -16,7 +16,7 @@ ALLOWED = {
     "errors": set(),
     "display": set(),
     "limits": set(),
-    "ops": {"errors"},
+    "ops": {"display", "errors"},
     "images": {"display", "errors", "limits"},
     "pipeline": {"display", "errors", "ops", "images"},
     "figures": {"display", "errors", "ops", "images", "pipeline"},

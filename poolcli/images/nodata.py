@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poolcli.display import shortened
 from poolcli.errors import ImageError, OptionError
 from poolcli.images import tiff
 from poolcli.images.arrays import row_chunks
@@ -40,8 +41,12 @@ def nodata_value(value: Any) -> int | float | None:
     number = value.item() if isinstance(value, np.generic) else value
     number = _written(number) if isinstance(number, str) else number
     if isinstance(number, bool) or not isinstance(number, int | float):
-        raise OptionError(f"nodata {value!r}; write a number, such as -9999")
-    if not math.isfinite(number):
+        raise OptionError(f"nodata {shortened(value)}; write a number, such as -9999")
+    try:
+        finite = math.isfinite(number)
+    except OverflowError:
+        raise OptionError(f"nodata {shortened(value)}: no sample is as large; write a number, such as -9999") from None
+    if not finite:
         raise OptionError(f"nodata {value}: NaN and infinity are left out with --nan ignore")
     return int(number) if number == int(number) else number
 

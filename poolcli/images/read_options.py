@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from poolcli.display import shortened
 from poolcli.errors import ImageError, OptionError, alternatives
 from poolcli.images.arrays import check_planes, check_shape, finite
 from poolcli.images.modes import parse_color
@@ -57,8 +58,8 @@ class ReadOptions(NamedTuple):
             ("nan", nan, ("error", "zero", "ignore")),
             ("resize filter", resize_filter, tuple(RESIZE_FILTERS)),
         ):
-            if value not in known:
-                raise OptionError(f"{what} {value!r}; write {alternatives(known)}")
+            if not isinstance(value, str) or value not in known:
+                raise OptionError(f"{what} {shortened(value)}; write {alternatives(known)}")
         if resize is not None:
             height, width = resize
             limit = MAX_PIXELS if max_pixels is None else max_pixels

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poolcli.display import shortened
 from poolcli.errors import OptionError, SizeError, suggestion
 from poolcli.ops.windows import Axis, Window
 
@@ -36,7 +37,7 @@ def padding_mode_named(name: str, value: Any) -> str:
     """
     mode = value.lower() if isinstance(value, str) else value
     if not isinstance(mode, str) or mode not in PADDING_MODES:
-        msg = f"{name} {value!r}{suggestion(str(value), PADDING_MODES)}"
+        msg = f"{name} {shortened(value)}{suggestion(value, PADDING_MODES)}"
         raise OptionError(msg)
     return mode
 

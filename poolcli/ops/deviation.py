@@ -35,15 +35,17 @@ SCATTERED = 1 / 8
 GATHERED = 256
 """Windows whose cells are gathered at a time: few enough to stay in a processor's second-level cache."""
 
+LEAST_ROOT = 1e-145
+"""Squares of smaller deviations may have lost digits: float64 has fewer of them below 2e-308."""
+
 
 def std(view: WindowView) -> NDArray[Any]:
     """The standard deviation of each window, float64."""
     view.block  # noqa: B018 - held, since it is read twice
+    if view.values.dtype == np.float64:
+        return _in_range(view, _from_deviations(view))
     if view.window.few:
-        result = np.empty(view.shape)
-        for (i, j), cells in view.each():
-            result[:, i, j] = np.std(cells, axis=(1, 2), dtype=np.float64)
-        return result
+        return _from_deviations(view)
     kind = _exact_type(view)
     if kind is not None:
         root = view.scratch.empty("root", view.shape, np.float64)
@@ -52,8 +54,46 @@ def std(view: WindowView) -> NDArray[Any]:
         return root
     if view.values.dtype.kind == "f" and view.values.dtype.itemsize <= 4 and _overlaps(view.window):
         return _from_safe_sums(view)
+    return _from_deviations(view)
+
+
+def _from_deviations(view: WindowView) -> NDArray[Any]:
+    if view.window.few:
+        result = np.empty(view.shape)
+        for (i, j), cells in view.each():
+            result[:, i, j] = np.std(cells, axis=(1, 2), dtype=np.float64)
+        return result
     mean = view.reduce(np.add, dtype=np.float64) / view.counts()
     return np.sqrt(_squared_deviations(view, mean) / view.counts())
+
+
+def _in_range(view: WindowView, root: NDArray[Any]) -> NDArray[Any]:
+    """The deviations of float64, of windows whose squares may have left its range by a longer way."""
+    unsafe = ~((root > LEAST_ROOT) & np.isfinite(root))
+    if not unsafe.any():
+        return root
+    low = view.reduce(np.minimum, np.inf).copy()
+    high = view.reduce(np.maximum, -np.inf)
+    unsafe &= ((low < high) | ~np.isfinite(root)) & np.isfinite(low) & np.isfinite(high)
+    return np.where(unsafe, _scaled(view, np.maximum(np.abs(low), np.abs(high))), root) if unsafe.any() else root
+
+
+def _scaled(view: WindowView, largest: NDArray[Any]) -> NDArray[Any]:
+    """The standard deviation of windows relative to a power of two near each one's largest magnitude."""
+    some = np.isfinite(largest) & (largest > 0)
+    unit = np.ldexp(1.0, np.frexp(np.where(some, largest, 1.0))[1] - 1)
+    if view.window.few:
+        result = np.empty(view.shape)
+        for (i, j), cells in view.each():
+            result[:, i, j] = np.std(cells / unit[:, i, j, None, None], axis=(1, 2))
+        return unit * result
+    mean, squared = np.zeros(view.shape), np.zeros(view.shape)
+    for where, cells in view.offsets():
+        combine(np.add, mean, where, cells / unit[where])
+    mean /= view.counts()
+    for where, cells in view.offsets():
+        combine(np.add, squared, where, np.square(cells / unit[where] - mean[where]))
+    return unit * np.sqrt(squared / view.counts())
 
 
 def _overlaps(window: Window) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from poolcli.display import shortened
 from poolcli.errors import OptionError, suggestion
 from poolcli.ops.arrays import as_array
 
@@ -114,7 +115,7 @@ def weights_of(kernel: Any) -> NDArray[np.float64]:
     """
     if isinstance(kernel, str):
         if kernel.lower() not in KERNELS:
-            msg = f"kernel {kernel!r}{suggestion(kernel, KERNELS)}"
+            msg = f"kernel {shortened(kernel)}{suggestion(kernel, KERNELS)}"
             raise OptionError(msg)
         return KERNELS[kernel.lower()].weights
     try:
@@ -124,7 +125,7 @@ def weights_of(kernel: Any) -> NDArray[np.float64]:
         msg = f"kernel: {error}"
         raise OptionError(msg) from None
     if weights.ndim != 2 or weights.size == 0:
-        msg = f"kernel {kernel!r}: write rows of numbers, all of one length"
+        msg = f"kernel {shortened(kernel)}: write rows of numbers, all of one length"
         raise OptionError(msg)
     if not np.isfinite(weights).all():
         msg = f"kernel with {np.count_nonzero(~np.isfinite(weights))} values that are not finite: write finite numbers"

@@ -29,7 +29,7 @@ def rms(view: WindowView) -> NDArray[Any]:
     if view.values.dtype == np.float64:
         view.block  # noqa: B018 - held, since it may be read again
     root = np.sqrt(_squares(view) / view.counts())
-    return _in_range(view, root, 2, lambda: _scaled_norm(view, 2) / np.sqrt(view.counts()))
+    return _in_range(view, root, 2, lambda: _scaled_norm(view, 2, view.counts()))
 
 
 def lp(view: WindowView, p: float) -> NDArray[Any]:
@@ -65,8 +65,11 @@ def _in_range(view: WindowView, root: NDArray[Any], p: float, scaled: Callable[[
     return np.where(safe, root, scaled())
 
 
-def _scaled_norm(view: WindowView, p: float) -> NDArray[Any]:
-    """The p-norm of windows whose powers may leave the range of floats: each window's largest value is divided out."""
+def _scaled_norm(view: WindowView, p: float, shares: NDArray[Any] | int = 1) -> NDArray[Any]:
+    """The p-norm of windows whose powers may leave the range of floats: each window's largest value is divided out.
+
+    The sum of the powers is divided by `shares` before the root is taken.
+    """
     view.block  # noqa: B018 - held, since it is read twice
     largest = view.reduce(np.maximum, 0, dtype=np.float64, prepare=_magnitude)
     unit = np.where(np.isfinite(largest) & (largest > 0), largest, 1.0)
@@ -77,7 +80,7 @@ def _scaled_norm(view: WindowView, p: float) -> NDArray[Any]:
     else:
         for where, cells in view.offsets():
             combine(np.add, total, where, np.power(_magnitude(cells) / unit[where], p))
-    return unit * np.power(total, 1 / p)
+    return unit * np.power(total / shares, 1 / p)
 
 
 def _magnitude(cells: NDArray[Any]) -> NDArray[Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from poolcli.display import shortened
 from poolcli.errors import OptionError, suggestion
 from poolcli.ops.deviation import std
 from poolcli.ops.exact_sum import exceeds_64_bits, halves, total_64
@@ -69,7 +70,7 @@ class Parameter(NamedTuple):
             except OverflowError:  # a whole number that no float holds
                 number = math.nan
         if not known or not self.valid(number):
-            msg = f"{self.name}={value!r}: write {self.accepted}"
+            msg = f"{self.name}={shortened(value)}: write {self.accepted}"
             raise OptionError(msg)
         return number
 
@@ -351,7 +352,7 @@ def pool_named(kind: Any) -> tuple[str, PoolKind]:
     name = kind.lower() if isinstance(kind, str) else kind
     name = ALIASES.get(name, name) if isinstance(name, str) else name
     if not isinstance(name, str) or name not in POOLS:
-        msg = f"kind {kind!r}{suggestion(str(kind), [*POOLS, *ALIASES])}"
+        msg = f"kind {shortened(kind)}{suggestion(kind, [*POOLS, *ALIASES])}"
         raise OptionError(msg)
     return name, POOLS[name]
 
@@ -371,7 +372,7 @@ def parameters_of(kind: str, given: dict[str, Any]) -> dict[str, float]:
             owners = ", ".join(n for n, p in POOLS.items() if any(one.name == key for one in p.parameters))
             has = f"its parameter is {' and '.join(own)}" if own else "it has no parameter"
             belongs = f"{key} belongs to {owners}" if owners else f"no kind has {key}"
-            msg = f"{key}={value!r} with kind {name!r}: {has}, {belongs}"
+            msg = f"{key}={shortened(value)} with kind {name!r}: {has}, {belongs}"
             raise OptionError(msg)
     return {
         key: parameter.default if given.get(key) is None else parameter.checked(given[key])

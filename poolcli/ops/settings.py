@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from poolcli.display import shortened
 from poolcli.errors import OptionError
 
 PADDING_NAMES = {
@@ -18,6 +19,9 @@ PADDING_NAMES = {
 }
 LARGEST = 2**31 - 1
 """No size, stride, dilation or padding is larger; far beyond any picture, and far from what integers can hold."""
+
+MOST = 2**63 - 1
+"""No other whole number is larger."""
 
 PADDING_FORMS = "valid, same, same-lower, N, (height, width) or ((top, bottom), (left, right))"
 
@@ -47,7 +51,7 @@ def flag(name: str, value: Any) -> bool:
     """
     given = python_value(value)
     if not isinstance(given, bool):
-        msg = f"{name} {value!r}: write true or false"
+        msg = f"{name} {shortened(value)}: write true or false"
         raise OptionError(msg)
     return given
 
@@ -62,7 +66,10 @@ def whole(name: str, value: Any, minimum: int = 1) -> int:
     """
     given = python_value(value)
     if not is_whole(given) or given < minimum:
-        msg = f"{name} {value!r}: write a whole number of at least {minimum}"
+        msg = f"{name} {shortened(value)}: write a whole number of at least {minimum}"
+        raise OptionError(msg)
+    if given > MOST:
+        msg = f"{name} {shortened(value)}: write a whole number from {minimum} to {MOST}"
         raise OptionError(msg)
     return int(given)
 
@@ -78,7 +85,7 @@ def pair(name: str, value: Any, minimum: int = 1) -> Pair:
     given = python_value(value)
     both = given if isinstance(given, tuple) else (given, given)
     if len(both) != 2 or not all(is_whole(v) and minimum <= v <= LARGEST for v in both):
-        msg = f"{name} {value!r}: write a whole number from {minimum} to {LARGEST}, or two (height, width)"
+        msg = f"{name} {shortened(value)}: write a whole number from {minimum} to {LARGEST}, or two (height, width)"
         raise OptionError(msg)
     return both[0], both[1]
 
@@ -94,7 +101,7 @@ def output_pair(name: str, value: Any) -> tuple[int | None, int | None]:
     given = python_value(value)
     both = given if isinstance(given, tuple) else (given, given) if is_whole(given) else ()
     if len(both) != 2 or not all(v is None or (is_whole(v) and 1 <= v <= LARGEST) for v in both):
-        msg = f"{name} {value!r}: write a whole number from 1 to {LARGEST}, or two (height, width); None keeps an axis"
+        msg = f"{name} {shortened(value)}: write a whole number from 1 to {LARGEST}, or two (height, width); None keeps an axis"
         raise OptionError(msg)
     return both[0], both[1]
 
@@ -111,7 +118,7 @@ def padding_pairs(name: str, value: Any) -> Padding:
     """
     if isinstance(value, str) and value.lower() in PADDING_NAMES:
         return value.lower()
-    msg = f"{name} {value!r}: write {PADDING_FORMS}, all numbers at least 0"
+    msg = f"{name} {shortened(value)}: write {PADDING_FORMS}, all numbers at least 0"
     value = python_value(value)
     if is_whole(value):
         value = (value, value)

@@ -15,6 +15,7 @@ from poolcli.ops import strips
 from poolcli.ops.arrays import thread_count
 from poolcli.ops.pool_stage import PoolStage
 from poolcli.ops.pools import POOLS
+from poolcli.ops.settings import flag
 from poolcli.pipeline.cores import available_cores
 from poolcli.pipeline.detail import check_place, with_detail
 from poolcli.pipeline.observers import MapCopy, MapDisplay, MapObservers, MapStatistics, RunObservers, RunProgress
@@ -130,6 +131,7 @@ def execute(
     SizeError
         A window does not fit its map.
     """
+    statistics = flag("statistics", statistics)
     values = picture.values
     planes = values[None] if values.ndim == 2 else np.moveaxis(values, -1, 0)
     check_place(detail, (planes.shape[1], planes.shape[2]))

@@ -12,6 +12,7 @@ import os
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from poolcli.display import shortened
 from poolcli.errors import ImageError, OptionError, alternatives, suggestion
 from poolcli.ops.kernels import weights_of
 from poolcli.ops.settings import whole
@@ -83,11 +84,11 @@ class Recipe:
             object.__setattr__(self, "resize", size_pair("resize", self.resize))
         for key, words in CHOICES.items():
             value = getattr(self, key)
-            if value not in words:
-                msg = f"{key.replace('_', ' ')} {value!r}: write {alternatives(words)}"
+            if not isinstance(value, str) or value not in words:
+                msg = f"{key.replace('_', ' ')} {shortened(value)}: write {alternatives(words)}"
                 raise OptionError(msg)
         if not isinstance(self.background, str):
-            msg = f"background {self.background!r}: write the name of a colour or #rrggbb"
+            msg = f"background {shortened(self.background)}: write the name of a colour or #rrggbb"
             raise OptionError(msg)
         if self.background != "white":
             from poolcli.images.modes import parse_color

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from poolcli.display import shortened
 from poolcli.errors import OptionError, suggestion
 from poolcli.ops.borders import padding_mode_named
 from poolcli.ops.convolution import ReluStage, convolution
@@ -115,7 +116,9 @@ class Pool(Step):
     def __post_init__(self) -> None:
         _set(self, "kind", pool_named(self.kind)[0])
         # Files write infinity as a word.
-        given = {name: math.inf if str(value) == "inf" else value for name, value in self.parameters}
+        given = {
+            name: math.inf if isinstance(value, str) and value == "inf" else value for name, value in self.parameters
+        }
         values = parameters_of(self.kind, given)
         _set(self, "parameters", tuple((name, value) for name, value in values.items() if given.get(name) is not None))
         self.checked()  # so that a wrong setting is refused when the recipe is made
@@ -227,12 +230,12 @@ def step_from(mapping: Any) -> Step:
         An unknown op or key, or a setting that is wrong.
     """
     if not isinstance(mapping, dict) or not isinstance(mapping.get("op"), str):
-        msg = f"stage {mapping!r}: write a table with an op, one of {', '.join(STEPS)}"
+        msg = f"stage {shortened(mapping)}: write a table with an op, one of {', '.join(STEPS)}"
         raise OptionError(msg)
     settings = dict(mapping)
     op = settings.pop("op")
     if op not in STEPS:
-        msg = f"unknown op {op!r}{suggestion(op, STEPS)}"
+        msg = f"unknown op {shortened(op)}{suggestion(op, STEPS)}"
         raise OptionError(msg)
     pools = issubclass(STEPS[op], Pool)
     known = [f.name for f in fields(STEPS[op]) if f.name != "parameters"]
@@ -254,7 +257,7 @@ def check_keys(mapping: Mapping[str, Any], known: Sequence[str]) -> None:
     """
     for key in mapping:
         if key not in known:
-            msg = f"unknown key {key!r}{suggestion(key, known)}"
+            msg = f"unknown key {shortened(key)}{suggestion(key, known)}"
             raise OptionError(msg)
 
 

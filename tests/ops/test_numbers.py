@@ -89,6 +89,24 @@ def test_norms_of_float64_keep_to_its_range(p, value):
         np.testing.assert_allclose(poolcli.pool2d(x, "rms"), want / 2, rtol=1e-13)
 
 
+@pytest.mark.parametrize("value", [1.2e308, 1e200, 1.0, 1e-200, 1e-300])
+@pytest.mark.parametrize("size", [2, (1, 2), (2, 4)])
+def test_spreads_and_means_of_squares_of_float64_keep_to_its_range(value, size):
+    x = np.array([[1, -0.5, 1, 1], [-0.75, 0.25, 1, 1]])
+    tall = np.repeat(x, 300, axis=0)
+
+    with np.errstate(all="ignore"):  # the sums of the first try may leave the range
+        for kind in ("std", "rms"):
+            for cells in (x, tall):
+                np.testing.assert_allclose(
+                    poolcli.pool2d(cells * value, kind, size), poolcli.pool2d(cells, kind, size) * value, rtol=1e-14
+                )
+            np.testing.assert_allclose(
+                poolcli.global_pool2d(x * value, kind), poolcli.global_pool2d(x, kind) * value, rtol=1e-14
+            )
+    np.testing.assert_array_equal(poolcli.pool2d(np.full((4, 4), value), "std", size), 0)
+
+
 def test_norms_of_nothing_and_of_no_number():
     x = np.array([[0.0, 0.0, INF, 1.0, np.nan, 1e300], [0.0, 0.0, 2.0, -INF, 1.0, 1.0]])
 

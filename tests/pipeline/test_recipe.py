@@ -14,6 +14,7 @@ import poolcli
 from poolcli.errors import OptionError
 from poolcli.ops.kernels import KERNELS
 from poolcli.ops.pools import PARAMETERS, POOLS
+from poolcli.pipeline.options import KEYWORDS as SETTINGS_OF_RECIPES
 from poolcli.pipeline.plan import plan
 from poolcli.pipeline.recipe import CHOICES, Recipe, load, recipe_from, recipe_names
 from poolcli.pipeline.steps import STEPS, AdaptivePool2D, Conv2D, GlobalPool2D, Pool2D, ReLU
@@ -121,6 +122,33 @@ def test_a_result_text_is_a_recipe_too():
     made = poolcli.recipe(kernel="edge", size=3)
 
     assert recipe_from({"poolcli": "0.1.0", "source": "a.png", "recipe": made.to_dict()}) == made
+
+
+@pytest.mark.parametrize("key", CHOICES)
+@pytest.mark.parametrize("value", [np.array(["gray", "each"]), np.array("gray"), ["gray"], {"gray": 1}, 3, b"gray"])
+def test_what_is_no_word_is_refused_with_the_words(key, value):
+    with pytest.raises(OptionError, match=f"{key.replace('_', ' ')} .*: write {CHOICES[key][0]}"):
+        poolcli.recipe(**{"resize": (4, 4), key: value})
+
+
+class Unwritable:
+    """What Python cannot write."""
+
+    def __repr__(self):
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    "value", [np.zeros((20, 30)), [1] * 5000, 10**5000, 10**400, Unwritable(), {"a\n\x1b[31m": 1}], ids=range(6)
+)
+@pytest.mark.parametrize("key", sorted({*SETTINGS_OF_RECIPES} - {"recipe", "kernel"}))
+def test_any_value_is_refused_in_a_message_of_one_short_line(key, value):
+    kind = {"p": "lp", "q": "percentile", "alpha": "mixed", "r": "lse", "seed": "stochastic"}.get(key, "max")
+    with pytest.raises(OptionError) as caught:
+        poolcli.recipe(**{"pool": kind, key: value})
+
+    assert len(str(caught.value)) < 400
+    assert str(caught.value).isprintable()
 
 
 def test_recipes_are_frozen_and_compare_by_value():
