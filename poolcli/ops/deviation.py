@@ -61,7 +61,8 @@ def _from_deviations(view: WindowView) -> NDArray[Any]:
     if view.window.few:
         result = np.empty(view.shape)
         for (i, j), cells in view.each():
-            result[:, i, j] = np.std(cells, axis=(1, 2), dtype=np.float64)
+            # numpy sums in the order of the memory, which may be any: columns first, or planes last
+            result[:, i, j] = np.std(np.ascontiguousarray(cells), axis=(1, 2), dtype=np.float64)
         return result
     mean = view.reduce(np.add, dtype=np.float64) / view.counts()
     return np.sqrt(_squared_deviations(view, mean) / view.counts())
@@ -85,7 +86,7 @@ def _scaled(view: WindowView, largest: NDArray[Any]) -> NDArray[Any]:
     if view.window.few:
         result = np.empty(view.shape)
         for (i, j), cells in view.each():
-            result[:, i, j] = np.std(cells / unit[:, i, j, None, None], axis=(1, 2))
+            result[:, i, j] = np.std(np.ascontiguousarray(cells) / unit[:, i, j, None, None], axis=(1, 2))
         return unit * result
     mean, squared = np.zeros(view.shape), np.zeros(view.shape)
     for where, cells in view.offsets():

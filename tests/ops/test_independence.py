@@ -95,3 +95,30 @@ def test_adaptive_windows(case, kind, out):
 
     same_bytes(poolcli.adaptive_pool2d(x, out, kind), expected)
     same_bytes(cut, expected)
+
+
+@pytest.mark.parametrize("kind", poolcli.POOLS)
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i8"])
+def test_the_order_of_the_memory_does_not_matter(kind, dtype):
+    x = (np.random.default_rng(0).standard_normal((2, 70, 66)) * 100).astype(dtype)
+    strided = np.zeros((4, 210, 132), dtype)
+    strided[::2, 1::3, ::2] = x
+    layouts = [
+        np.asfortranarray(x),
+        np.moveaxis(np.moveaxis(x, 0, -1).copy(), -1, 0),
+        x.transpose(0, 2, 1).copy().transpose(0, 2, 1),
+        x[::-1, ::-1, ::-1].copy()[::-1, ::-1, ::-1],
+        strided[::2, 1::3, ::2],
+        x.astype(x.dtype.newbyteorder(">")),
+    ]
+
+    for call in (
+        lambda cells: poolcli.pool2d(cells, kind, 16),
+        lambda cells: poolcli.pool2d(cells, kind, (33, 31), (3, 16)),
+        lambda cells: poolcli.pool2d(cells, kind, (5, 4), 2),
+        lambda cells: poolcli.global_pool2d(cells, kind),
+        *([] if kind == "blur" else [lambda cells: poolcli.adaptive_pool2d(cells, (7, 3), kind)]),
+    ):
+        made = call(x)
+        for other in layouts:
+            same_bytes(made, call(other))
