@@ -19,7 +19,7 @@ from poolcli.batch.own_files import OwnFiles
 from poolcli.batch.plan import find
 from poolcli.batch.scheduler import Scheduler, WorkerDied
 from poolcli.cli.batch_messages import what_was_found
-from poolcli.cli.batch_options import inputs_of
+from poolcli.cli.batch_options import inputs_of, is_stdout
 from poolcli.cli.console import Console, progress_stream, write_stderr, write_stdout
 from poolcli.cli.exit_codes import DONE, FAILED
 from poolcli.cli.feature_figures import MOST, check_figure, draw_figures, figure_files
@@ -128,7 +128,7 @@ def command(inputs: Sequence[str], **options: Any) -> None:
     kernel. With --pool the maps are pooled before. A picture that cannot be read is reported and left out.
     """  # fmt: skip
     console = Console(quiet=options["quiet"], verbose=options["verbose"])
-    output = options["output"]
+    output = "-" if is_stdout(options["output"]) else options["output"]
     with errors_about(""):
         check_network_options(options, inputs)
         if options["list_layers"]:

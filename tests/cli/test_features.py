@@ -45,6 +45,8 @@ def test_a_row_per_picture_and_a_column_per_kernel_on_stdout(cli):
 
 def test_all_forms_hold_the_same_numbers(cli, here):
     _, rows = table(cli("features", "small.png", "cat.jpg", "-q").stdout)
+    for name in ("-", "/dev/stdout"):
+        assert table(cli("features", "small.png", "cat.jpg", "-q", "-o", name).stdout)[1].keys() == rows.keys()
     for name in ("v.csv", "v.npy", "v.json"):
         assert cli("features", "small.png", "cat.jpg", "-o", name).exit_code == 0
 
