@@ -185,6 +185,51 @@ def test_a_client_that_is_killed_is_finished_by_the_same_command(cluster, start,
     assert f"{COUNT} done" in pooled().stderr
 
 
+@pytest.fixture
+def store():
+    """An object store with `in`, a function that tells what is below `out`, and options with which all processes reach it."""
+    object_store, boto3 = pytest.importorskip("object_store"), pytest.importorskip("boto3")
+    server = object_store.ObjectStore()
+    keys = {"aws_access_key_id": object_store.KEY_ID, "aws_secret_access_key": object_store.SECRET}
+    client = boto3.client("s3", endpoint_url=server.url, region_name="us-east-1", **keys)
+    client.create_bucket(Bucket="bucket")
+    for path in fill("in", COUNT).iterdir():
+        client.put_object(Bucket="bucket", Key=f"in/{path.name}", Body=path.read_bytes())
+
+    def made():
+        found = client.list_objects_v2(Bucket="bucket", Prefix="out/")["Contents"]
+        bodies = {one["Key"]: client.get_object(Bucket="bucket", Key=one["Key"])["Body"].read() for one in found}
+        return {key.removeprefix("out/"): body for key, body in bodies.items()}
+
+    settings = (f"key={object_store.KEY_ID}", f"secret={object_store.SECRET}", f"endpoint_url={server.url}")
+    yield [word for one in settings for word in ("--storage-option", one)], made
+    client.close()
+    server.close()
+
+
+@pytest.mark.filterwarnings("default")  # those of the server and of S3's clients are not ours
+def test_on_an_object_store_the_client_and_a_worker_are_killed(cluster, store, start, cli):
+    settings, made = store
+    command = ("batch", "s3://bucket/in/", "-o", "s3://bucket/out", "--no-figure", "--dask", cluster.address, *settings)
+    (cluster.hooks / "hold").touch()
+    process = start(*command)
+    until(lambda: len(cluster.held()) == 2, 60)
+    process.kill()
+    process.communicate(timeout=30)
+    (cluster.hooks / "die").touch()
+    (cluster.hooks / "hold").unlink()
+    result = cli(*command)
+    assert result.exit_code == 0, result.stderr
+    assert "taken over from process" in result.stderr
+    assert "0 failed" in result.stderr
+    assert not (cluster.hooks / "die").exists()
+    assert cli("batch", "in", "-o", "local", "--no-figure", "--jobs", "0").exit_code == 0
+    found = made()
+    assert {name: data for name, data in found.items() if not name.startswith(OWN)} == tree("local")
+    assert {Path(name).suffix for name in found if name.startswith(OWN)} == {".jsonl"}
+    assert cluster.left() == (0, 0)
+
+
 def test_a_worker_with_another_version_is_refused(cluster, cli, monkeypatch):
     fill("in", 1)
     monkeypatch.setattr(dask_cluster, "__version__", "9.9.9")
