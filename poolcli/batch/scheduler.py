@@ -38,7 +38,7 @@ Chunks amortise the cost of sending: with one task each, 3,000 PNGs of 64x64 tak
 BEGIN_SECONDS = 0.1
 """Seconds after which a worker begins no further task of a chunk: these tasks take longer than those before."""
 
-GRACE_SECONDS = 1.0
+GRACE_SECONDS = 0.5
 """Seconds that running tasks get to finish when the run is interrupted."""
 
 TICK_SECONDS = 0.25

@@ -396,7 +396,7 @@ def test_an_interrupted_run_takes_what_ends_in_time_and_kills_the_rest():
     assert next(running)[0][0] == 0
     begun = time.monotonic()
     found = _workers()
-    assert [task[0] for task, _ in scheduler.end()] == [1]
+    assert [task[0] for task, _ in scheduler.end(2.0)] == [1]
     assert time.monotonic() - begun < 30
     until(lambda: not any(map(alive, found)), 2)
     scheduler.close()
