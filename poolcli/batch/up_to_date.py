@@ -88,11 +88,18 @@ def _is_current(item: Item, entry: JournalEntry, found: dict[str, Status | None]
 
 
 def _is_anothers(path: str, stamp: Stamp | None, entry: JournalEntry, stores: Stores) -> bool:
-    """Whether a result was made from another file that still exists; if it does not, the file was moved."""
+    """Whether a result was made from another file that still exists, or whose folder cannot be looked into.
+
+    If the file alone is gone, or this one has its size and time, it was moved or replaced.
+    """
     if absolute(path) == entry.source:
         return False
     other = stores.of(entry.source).status(entry.source)
-    return other is not None and (stamp is None or other.stamp.file != stamp.file)
+    if other is None:
+        storage, above = stores.of(entry.source), os.path.dirname(entry.source)
+        unplugged = not is_url(entry.source) and storage.status(above) is None
+        return unplugged and (stamp is None or (stamp.size, stamp.mtime_ns) != (entry.size, entry.mtime_ns))
+    return stamp is None or other.stamp.file != stamp.file
 
 
 def check_recipe(known: JournalState, settings: WorkOptions, *, force: bool = False) -> None:

@@ -56,7 +56,7 @@ def test_the_same_bytes_for_any_number_of_jobs_and_as_run_makes(cli, here):
         files = ("-o", "single.tif", "--figure", "single.png", "-f")
         assert cli("run", f"in/{name}.pgm", "--kernel", "edge", "--size", "3", *files).exit_code == 0
         assert trees[0][f"{name}.pgm.tif"] == (here / "single.tif").read_bytes()
-        assert trees[0][f"{name}.figure.png"] == (here / "single.png").read_bytes()
+        assert trees[0][f"{name}.pgm.figure.png"] == (here / "single.png").read_bytes()
 
 
 def test_results_are_right(cli, four):
@@ -199,7 +199,7 @@ def test_a_result_of_another_picture_is_not_replaced(cli, here):
     result = batch(cli, "two", "-o", "out", "--no-figure", code=1)
     assert f"its result would replace that of {here / 'one/p0000.pgm'}" in result.stderr
     assert tree("out") == before
-    os.rename("one", "two/gone")
+    os.rename("one/p0000.pgm", "gone.pgm")
     batch(cli, "two", "-o", "out", "--no-figure")
 
 

@@ -70,6 +70,30 @@ def test_a_result_of_another_path_is_not_taken_for_this_ones(cli, here, same):
     assert list(tree("out")) == ["f.pooled.png"]
 
 
+@pytest.mark.parametrize("gone", ["folder", "file", "nothing"])
+def test_a_result_of_another_folder_is_replaced_only_where_its_picture_is_known_to_be_gone(cli, here, gone):
+    """The first folder may be on a disk that is not plugged in."""
+    for folder, height in (("A", 12), ("B", 14)):
+        (here / folder).mkdir()
+        Image.fromarray(np.full((height, 16), height, np.uint8)).save(here / folder / "f.pgm")
+    arguments = ("batch", "B/f.pgm", "-o", "out", "--no-figure", "--jobs", "0")
+    assert cli("batch", "A/f.pgm", *arguments[2:]).exit_code == 0
+    before = tree("out")
+    if gone == "folder":
+        os.rename("A", "unplugged")
+    elif gone == "file":
+        os.unlink("A/f.pgm")
+
+    result = cli(*arguments)
+
+    assert result.exit_code == (0 if gone == "file" else 1)
+    assert (tree("out") == before) == (gone != "file")
+    if gone != "file":
+        assert "its result would replace that of" in result.stderr
+        assert cli(*arguments, "--force").exit_code == 0
+        assert tree("out") != before
+
+
 def test_a_table_has_unix_line_ends(cli, here):
     fill("in", 2)
     cli("batch", "in", "-o", "out", "--report", "r.csv", "--jobs", "0")
