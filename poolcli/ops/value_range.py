@@ -57,19 +57,22 @@ class ValueRange(NamedTuple):
 
 
 class Scratch:
-    """Buffers that a stage keeps from strip to strip, so that a strip costs no page faults.
-
-    Attributes
-    ----------
-    brief : Scratch
-        For what is done with before the stage yields or asks for rows: the stages of a thread may share it.
-    """
+    """Buffers that a stage keeps from strip to strip, so that a strip costs no page faults."""
 
     def __init__(self, brief: Scratch | None = None) -> None:
-        self.brief = brief or self
+        self._brief = brief
         self._buffers: dict[tuple[str, np.dtype[Any]], NDArray[Any]] = {}
         self._shaped: dict[tuple[str, tuple[int, ...], Any], NDArray[Any]] = {}
         self._made: dict[str, Any] = {}
+
+    @property
+    def brief(self) -> Scratch:
+        """For what is done with before the stage yields or asks for rows: the stages of a thread may share it.
+
+        Not held by itself: a cycle would keep the buffers of every run until Python looks for cycles, and each picture
+        of a folder would compute in fresh memory.
+        """
+        return self._brief or self
 
     def kept(self, name: str, make: Callable[[], Any]) -> Any:
         """What `make` returned when it was first asked for by this name."""

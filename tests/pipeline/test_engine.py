@@ -1,5 +1,6 @@
 """The engine against plain numpy, exact fractions and brute force."""
 
+import gc
 import math
 import os
 from fractions import Fraction
@@ -644,3 +645,17 @@ def test_the_public_names_are_there():
         assert getattr(poolcli, name) is not None
     with pytest.raises(AttributeError):
         poolcli.nonsense  # noqa: B018 - it is asked for to see it fail
+
+
+@pytest.mark.parametrize("settings", [{"pool": "max"}, {"kernel": "edge"}, {"pool": "median", "size": 3}], ids=str)
+def test_a_run_leaves_nothing_that_only_the_search_for_cycles_frees(settings):
+    """Else the memory of one picture of a folder is not there for the next."""
+    picture, settings = np.zeros((20, 30), np.uint8), recipe(**settings)
+    run(picture, settings)
+    gc.collect()
+    gc.disable()
+    try:
+        run(picture, settings)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
