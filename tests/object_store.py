@@ -7,6 +7,7 @@ import time
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
+from urllib.request import Request, urlopen
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -52,6 +53,10 @@ class ObjectStore:
         self._thread.start()
 
     def close(self) -> None:
+        self.fault = None
+        urlopen(
+            Request(f"{self.url}/moto-api/reset", method="POST"), timeout=10
+        ).close()  # all servers share the objects
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
