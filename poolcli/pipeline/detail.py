@@ -70,27 +70,34 @@ def unread(before: StageResult, stage: StageResult) -> Pair:
 
 
 def place_of(stages: Sequence[StageResult], shown: Sequence[int]) -> Pair:
-    """The top left corner of the busiest place, away from the border: by Detect, else Filter, else the input's contrast."""
+    """The top left corner of the busiest place, away from the border: in Detect, else in Filter, else in the input.
+
+    Busy is where neighbouring values differ: an even area may be bright in Detect, where a kernel's weights have a sum.
+    """
     best = next((i for i in reversed(shown) if stages[i].name == "relu"), None)
     best = next((i for i in shown if stages[i].name == "conv2d"), 0) if best is None else best
     display = stages[best].display
     assert display is not None
-    values = np.nan_to_num(np.abs(display.values if display.values.ndim == 2 else display.values.mean(axis=2)))
-    if best == 0:
-        slopes = [np.abs(np.diff(values, axis=axis, append=np.take(values, [-1], axis))) for axis in (0, 1)]
-        values = slopes[0] + slopes[1]
+    values = display.values if display.values.ndim == 2 else display.values.mean(axis=2)
+    values = np.nan_to_num(values).astype(np.float64)  # differences of float32's largest values have no place in float32
+    values = _differences(values, 0) + _differences(values, 1)
     step = [display.factor * stages[best].total_stride[axis] for axis in (0, 1)]  # pixels of the input in a cell
     high, wide = (
         max(1, min(round(n / s), side)) for n, s, side in zip((ROWS, COLUMNS), step, values.shape, strict=True)
     )
     sums = np.zeros((values.shape[0] + 1, values.shape[1] + 1))
-    sums[1:, 1:] = values.astype(np.float64).cumsum(axis=0).cumsum(axis=1)
+    sums[1:, 1:] = values.cumsum(axis=0).cumsum(axis=1)
     busy = sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
     margins = [math.ceil(BORDER / s) for s in step]
     margins = [m if n > 2 * m else 0 for m, n in zip(margins, busy.shape, strict=True)]
     inside = busy[margins[0] : busy.shape[0] - margins[0], margins[1] : busy.shape[1] - margins[1]]
     row, column = np.unravel_index(np.argmax(inside), inside.shape)
     return int((row + margins[0]) * step[0]), int((column + margins[1]) * step[1])
+
+
+def _differences(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """How far each value lies from the next one along `axis`; 0 for the last."""
+    return np.abs(np.diff(values, axis=axis, append=np.take(values, [-1], axis)))
 
 
 def check_place(at: Pair | None, shape: Pair) -> None:

@@ -71,6 +71,24 @@ def test_without_a_place_the_busiest_one_is_taken_on_the_border_of_an_output():
     assert source.values.std() > 0.1
 
 
+@pytest.mark.parametrize("kernel", ["emboss", "sharpen", "blur", "1 1; 1 1"])
+def test_an_even_area_is_not_busy_though_a_kernel_makes_it_bright(kernel):
+    picture = np.full((400, 600), 255, np.uint8)
+    picture[200:240, 300:350] = RNG.integers(0, 130, (40, 50), np.uint8)
+    source = made_of(picture, kernel=kernel).input.detail
+    assert 180 <= source.top <= 205
+    assert 280 <= source.left <= 305
+
+
+def test_the_largest_values_have_a_place_without_a_warning():
+    picture = np.zeros((300, 400), np.float32)
+    picture[96:112, 192:208] = 3e38
+    picture[96:112, 208:224] = -3e38
+    source = made_of(picture).input.detail
+    assert source.top <= 104 < source.top + ROWS
+    assert source.left <= 208 < source.left + COLUMNS
+
+
 def test_colours_are_kept():
     colours = RNG.integers(0, 256, (100, 120, 3), np.uint8)
     result = made_of(colours, (10, 20), kernel="edge", channels="each")
