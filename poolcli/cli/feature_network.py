@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from poolcli.cli.console import align_columns, write_stdout
-from poolcli.cli.options import RECIPE_OPTIONS
 from poolcli.cli.parameters import FileName, ParsedType, option
 from poolcli.cli.runner import to_stdout
 from poolcli.errors import OptionError
 from poolcli.experiments.features import GLOBAL_KINDS
 from poolcli.experiments.networks import PRESETS, NetworkExtraction, listed, network
+from poolcli.pipeline.options import KEYWORDS
 from poolcli.pipeline.options import recipe as make_recipe
 from poolcli.pipeline.recipe import Recipe
 
@@ -106,7 +106,7 @@ def check_network_options(options: dict[str, Any], inputs: Sequence[str]) -> Non
                 msg = f"--{name.replace('_', '-')} without --model: it says which network"
                 raise OptionError(msg)
         return
-    for name in ("bank", *(name for name in RECIPE_OPTIONS if name not in READING)):
+    for name in ("bank", *(name for name in KEYWORDS if name not in READING)):
         given = options[name] is not None and (options[name] is not False or name == "relu")
         if given:
             msg = f"--{name.replace('_', '-')} with --model: the network says itself what is done; leave it out"

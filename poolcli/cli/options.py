@@ -18,6 +18,7 @@ from poolcli.ops.kernels import KERNELS
 from poolcli.ops.pools import ALIASES, PARAMETERS, POOLS, pool_named
 from poolcli.ops.settings import PADDING_NAMES
 from poolcli.pipeline import parsing
+from poolcli.pipeline.options import KEYWORDS
 from poolcli.pipeline.recipe import CHOICES, recipe_names
 
 if TYPE_CHECKING:
@@ -170,13 +171,9 @@ def recipe_options_without(*names: str, conv_padding: str | None = None) -> Deco
     return decorate
 
 
-RECIPE_OPTIONS = tuple(p.name for p in recipe_options(lambda: None).__click_params__ if p.name)
-"""Names of the options of a recipe, which are the keywords of `poolcli.recipe`."""
-
-
 def recipe_settings(options: Mapping[str, Any], *without: str) -> dict[str, Any]:
     """Keywords of `poolcli.recipe` from a command's options, without those that the command has replaced."""
-    return {name: options[name] for name in RECIPE_OPTIONS if name not in without}
+    return {name: options[name] for name in KEYWORDS if name not in without}
 
 
 pixel_options = combine(
@@ -343,7 +340,7 @@ class Sections(click.Command):
             record = param.get_help_record(ctx)
             if record is None or isinstance(param, click.Argument):
                 continue
-            if param.name in RECIPE_OPTIONS:
+            if param.name in KEYWORDS:
                 sections["Recipe"].append(record)
             elif param.is_eager or param.name in PROGRAM_OPTIONS:
                 sections["Program"].append(record)

@@ -33,6 +33,8 @@ def check_one_reader(command: click.Command, ctx: click.Context, args: Sequence[
     ------
     click.UsageError
     """
+    if sum(arg.endswith(NAMES) for arg in args) < 2:
+        return
     given, _, _ = command.make_parser(ctx).parse_args(list(args))
     readers = []
     for param in command.get_params(ctx):

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 import numpy as np
 
 from poolcli.errors import ImageError
-from poolcli.images import apng, tiff
-from poolcli.images.gif import whole_frame
-from poolcli.images.gif_blocks import canvas_size, frame_count
+from poolcli.images import tiff
 from poolcli.images.modes import (
     COVERED,
     GRAY,
@@ -26,7 +24,6 @@ from poolcli.images.modes import (
     to_rgba,
 )
 from poolcli.images.nodata import picture_cells
-from poolcli.images.pnm import scale_samples
 from poolcli.images.safe_open import check_pixels, open_picture, picture_errors
 
 if TYPE_CHECKING:
@@ -161,6 +158,8 @@ def _load(image: ImageFile.ImageFile, stream: BinaryIO) -> None:
     if image.format == "TIFF":
         tiff.check_compression(image.info.get("compression"))
     elif image.format == "PPM":
+        from poolcli.images.pnm import scale_samples
+
         scale_samples(image, stream)
     image.load()
     check_palette(image)
@@ -228,6 +227,9 @@ def _frame_of_gif(
     nodata: float | None,
 ) -> Decoded:
     """A later frame. Pillow would fill areas of the size that a damaged file states while it looks for the frame."""
+    from poolcli.images.gif import whole_frame
+    from poolcli.images.gif_blocks import canvas_size, frame_count
+
     width, height, found = canvas_size(stream, page)
     _check_page(page, found)
     check_pixels(height, width, max_pixels)
@@ -252,6 +254,8 @@ def _frame_of_png(
     nodata: float | None,
 ) -> Decoded:
     """A later frame of an animation; `image` is the opened file."""
+    from poolcli.images import apng
+
     with picture_errors("PNG file"):
         frames = apng.frame_count(stream)
         _check_page(page, frames)
@@ -316,8 +320,12 @@ def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
 
 def _frames_note(image: ImageFile.ImageFile, page: int, stream: BinaryIO) -> str | None:
     try:
-        # Pillow would decode the first frame of a GIF once more after counting.
-        frames = frame_count(stream) if image.format == "GIF" else int(getattr(image, "n_frames", 1))
+        if image.format == "GIF":
+            from poolcli.images.gif_blocks import frame_count
+
+            frames = frame_count(stream)  # Pillow would decode the first frame once more after counting
+        else:
+            frames = int(getattr(image, "n_frames", 1))
     except Exception:  # noqa: BLE001
         return None  # counting parses the rest of the file, which may be damaged although the first frame is good
     return f"frame {page} of {frames} used" if frames > 1 else None

@@ -21,7 +21,7 @@ _XMP = (
     "<poolcli:recipe>{}</poolcli:recipe></rdf:Description></rdf:RDF></x:xmpmeta>"
 )
 _MAKER = b"made by poolcli"
-_XMP_MAKER = re.sub(r"<poolcli:recipe>.*</poolcli:recipe>", "<poolcli:maker/>", _XMP).encode("ascii")
+_XMP_MAKER = _XMP.replace("<poolcli:recipe>{}</poolcli:recipe>", "<poolcli:maker/>").encode("utf-8")
 _XMP_RECIPE = r"(?s)<poolcli:recipe>(.*?)</poolcli:recipe>"
 
 

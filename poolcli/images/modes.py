@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from PIL import Image, ImageChops, ImageColor
+from PIL import Image, ImageColor
 
 from poolcli.display import printable
 from poolcli.errors import ImageError, OptionError
 from poolcli.images import tiff
 from poolcli.images.arrays import row_chunks
-from poolcli.images.bmp import check_bmp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +71,8 @@ def check_mode(image: Image.Image, channels: str, header: bytes = b"") -> None:
         CIELAB with `channels` "each", or a kind of TIFF or BMP that Pillow reads wrongly.
     """
     if image.format in {"BMP", "DIB"}:
+        from poolcli.images.bmp import check_bmp
+
         check_bmp(cast("ImageFile.ImageFile", image), header)
     if image.format == "TIFF":
         tiff.prepare(cast("ImageFile.ImageFile", image))
@@ -221,6 +222,8 @@ def _over(strip: Image.Image, background: tuple[int, int, int]) -> Image.Image:
     rgba = to_rgba(strip)
     opacity = rgba.getchannel("A")
     if COVERED in strip.info:
+        from PIL import ImageChops
+
         covered = Image.new("L", strip.size)
         covered.paste(255, strip.info[COVERED])
         opacity = ImageChops.darker(opacity, covered)

@@ -18,7 +18,6 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from poolcli.display import printable
 from poolcli.errors import ImageError, PoolcliError
 from poolcli.images import tiff
-from poolcli.images.gif_blocks import canvas_size
 from poolcli.images.known_formats import (
     ACCEPTED,
     PREFIX_BYTES,
@@ -170,6 +169,8 @@ def open_picture(stream: BinaryIO, max_pixels: int) -> ImageFile.ImageFile:
     kind = kind_read(prefix)
     with picture_errors(f"{kind} file" if kind else "file"):
         if kind == "GIF":  # Pillow fills the area of a frame while it opens the file
+            from poolcli.images.gif_blocks import canvas_size
+
             width, height, _ = canvas_size(stream, 1)
             check_pixels(height, width, max_pixels)
         elif kind == "PNG":

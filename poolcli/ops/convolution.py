@@ -12,9 +12,7 @@ import numpy as np
 
 from poolcli.ops import arrays
 from poolcli.ops.borders import padding_mode_named
-from poolcli.ops.convolution_plan import stage_for
 from poolcli.ops.kernels import weights_of
-from poolcli.ops.missing import WholeMapStage
 from poolcli.ops.settings import padding_pairs, pair
 from poolcli.ops.strips import chunk_rows, group_size, run
 from poolcli.ops.value_range import ValueRange
@@ -73,10 +71,16 @@ class Convolution(NamedTuple):
         SizeError
             The kernel does not fit the map, or the padding is too large to reflect.
         """
+        from poolcli.ops.convolution_plan import stage_for
+
         height, width = self.weights.shape
         window = sliding_window(shape, (height, width), self.stride, self.padding, self.dilation, what="kernel")
         stage = stage_for(window, values, self.weights, planes, self.padding_mode)
-        return (WholeMapStage(stage) if values.missing else stage,)
+        if not values.missing:
+            return (stage,)
+        from poolcli.ops.missing import WholeMapStage
+
+        return (WholeMapStage(stage),)
 
 
 def convolution(

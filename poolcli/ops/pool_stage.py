@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from poolcli.ops.argmax import argmax
-from poolcli.ops.missing import best_of_present, without_missing
 from poolcli.ops.pools import POOLS, PoolKind
-from poolcli.ops.rank_method import RankMethod, method_for
 from poolcli.ops.strips import STRIP_BYTES, WindowedStage, chunk_rows
 from poolcli.ops.value_range import ValueRange
 from poolcli.ops.window_view import WindowView
@@ -60,13 +58,17 @@ class PoolStage(WindowedStage):
         itemsize = before.dtype.itemsize
         rows, cols = window.rows, window.cols
         self.chunk = chunk_rows(self.planes, cols.length, 8 if kind.wide else itemsize, rows.stride, least=rows.extent)
-        method = method_for(before, window, all_ranks=kind.sorts == "all") if kind.sorts else None
-        if (
-            isinstance(rows, AdaptiveAxis) and method is not RankMethod.NETWORK
-        ):  # one at a time, rows are slices; several save steps where they are short
+        network = sorting = False
+        if kind.sorts:
+            from poolcli.ops.rank_method import RankMethod, method_for
+
+            method = method_for(before, window, all_ranks=kind.sorts == "all")
+            network, sorting = method is RankMethod.NETWORK, method is RankMethod.SORTING
+        if isinstance(rows, AdaptiveAxis) and not network:
+            # one at a time, rows are slices; several save steps where they are short
             cells = self.planes * (rows.size * cols.length + cols.out)
             self.chunk = max(1, min(self.chunk, ADAPTIVE_CELLS // max(1, cells)))
-        if method is RankMethod.SORTING:  # all cells of all windows are held at once
+        if sorting:  # all cells of all windows are held at once
             self.chunk = max(
                 1, min(self.chunk, 4 * STRIP_BYTES // max(1, self.planes * self._held * cols.out * itemsize))
             )
@@ -88,7 +90,11 @@ class PoolStage(WindowedStage):
                 better, neutral = self.kind.winner
                 positions = self.indices[rows.group, chunk[0] : chunk[1]]
                 best = argmax(view, better, neutral(self.before.dtype), positions)
-                yield best_of_present(view, better, best, positions) if self.before.missing else best
+                if self.before.missing:
+                    from poolcli.ops.missing import best_of_present
+
+                    best = best_of_present(view, better, best, positions)
+                yield best
             else:
                 result = self._reduced(view)
                 if result.dtype != self.values.dtype:
@@ -102,6 +108,8 @@ class PoolStage(WindowedStage):
         result = self.kind.reduce(view, **self.parameters)
         if not self.before.missing:
             return result
+        from poolcli.ops.missing import without_missing
+
         return without_missing(view, self.kind, self.parameters, result, count_include_pad=self.count_include_pad)
 
 

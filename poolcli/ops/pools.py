@@ -8,19 +8,15 @@ NaN in a window makes its result NaN, as in PyTorch and numpy.
 from __future__ import annotations
 
 import math
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from poolcli.display import shortened
 from poolcli.errors import OptionError, suggestion
-from poolcli.ops.deviation import std
 from poolcli.ops.exact_sum import exceeds_64_bits, halves, total_64
-from poolcli.ops.norms import lp, rms
-from poolcli.ops.rank import median, mode, percentile
 from poolcli.ops.settings import is_whole, python_value
-from poolcli.ops.smooth_maxima import gem, lse, soft
-from poolcli.ops.stochastic import LARGEST_SEED, stochastic
 from poolcli.ops.value_range import ValueRange
 from poolcli.ops.window_view import WindowView, highest, lowest
 
@@ -172,6 +168,16 @@ def _span(values: ValueRange, _: int) -> ValueRange:
 # -- reducers -------------------------------------------------------------------------------------------
 
 
+def _from(module: str, name: str) -> Reducer:
+    """A reducer of another module of this package, imported when it is first used: a run uses one or two of them all."""
+
+    def reduce(view: WindowView, **parameters: float) -> NDArray[Any]:
+        reducer: Reducer = getattr(import_module(f"poolcli.ops.{module}"), name)
+        return reducer(view, **parameters)
+
+    return reduce
+
+
 def _max(view: WindowView) -> NDArray[Any]:
     return view.reduce(np.maximum, lowest(view.values.dtype))
 
@@ -241,19 +247,19 @@ POOLS: dict[str, PoolKind] = {
     "median": PoolKind(
         "the middle value; the mean of the two middles for an even count",
         "numpy.median",
-        median, _real, "MedianPool", "left out",
+        _from("rank", "median"), _real, "MedianPool", "left out",
         sorts="some",
     ),
     "mode": PoolKind(
         "the most frequent value; the smallest of equals",
         "scipy.stats.mode",
-        mode, _same, "ModePool", "left out",
+        _from("rank", "mode"), _same, "ModePool", "left out",
         keeps=True, sorts="all",
     ),
     "percentile": PoolKind(
         "the value below which q percent of the cells lie, interpolated linearly",
         "numpy.percentile, method linear",
-        percentile, _real, "PercentilePool", "left out",
+        _from("rank", "percentile"), _real, "PercentilePool", "left out",
         parameters=(Parameter("q", 50.0, "a number from 0 to 100", lambda q: 0 <= q <= 100),),
         sorts="some",
     ),
@@ -271,19 +277,19 @@ POOLS: dict[str, PoolKind] = {
     "std": PoolKind(
         "the standard deviation: local texture",
         "numpy.std, ddof 0",
-        std, _real, "StdPool", "left out",
+        _from("deviation", "std"), _real, "StdPool", "left out",
         wide=True,
     ),
     "lp": PoolKind(
         "the p-norm: the p-th root of the sum of abs(x)^p",
         "ONNX LpPool",
-        lp, _real, "LpPool", "0",
+        _from("norms", "lp"), _real, "LpPool", "0",
         parameters=(Parameter("p", 2.0, "a number above 0, or inf", lambda p: p > 0),),
     ),
     "rms": PoolKind(
         "the root of the mean of the squares",
         "GDAL rms",
-        rms, _real, "RMSPool", "left out",
+        _from("norms", "rms"), _real, "RMSPool", "left out",
     ),
     "subsample": PoolKind(
         "the window's first value: what striding without pooling does",
@@ -300,21 +306,21 @@ POOLS: dict[str, PoolKind] = {
     "gem": PoolKind(
         "the generalized mean: the p-th root of the mean of max(x, 1e-6)^p",
         "Radenovic 2018, arXiv 1711.02512",
-        gem, _real, "GeMPool", "left out",
+        _from("smooth_maxima", "gem"), _real, "GeMPool", "left out",
         parameters=(Parameter("p", 3.0, "a number above 0, or inf", lambda p: p > 0),),
         absolute=True, wide=True,
     ),
     "lse": PoolKind(
         "log-sum-exp: log(mean(exp(r x))) / r, a smooth maximum",
         "Pinheiro 2015, arXiv 1411.6228, timm LsePlus2d",
-        lse, _real, "LSEPool", "left out",
+        _from("smooth_maxima", "lse"), _real, "LSEPool", "left out",
         parameters=(Parameter("r", 10.0, "a number above 0, or inf", lambda r: r > 0),),
         absolute=True, wide=True,
     ),
     "soft": PoolKind(
         "the mean of the cells weighted by exp(x)",
         "Stergiou 2021, arXiv 2101.00440",
-        soft, _real, "SoftPool", "left out",
+        _from("smooth_maxima", "soft"), _real, "SoftPool", "left out",
         absolute=True, wide=True,
     ),
     "mixed": PoolKind(
@@ -327,9 +333,9 @@ POOLS: dict[str, PoolKind] = {
     "stochastic": PoolKind(
         "one cell, drawn with a probability in proportion to its value",
         "Zeiler 2013, arXiv 1301.3557",
-        stochastic, _real, "StochasticPool", "left out",
+        _from("stochastic", "stochastic"), _real, "StochasticPool", "left out",
         parameters=(
-            Parameter("seed", 0, "a whole number from 0 to 2^64 - 1", lambda s: 0 <= s <= LARGEST_SEED, whole=True),
+            Parameter("seed", 0, "a whole number from 0 to 2^64 - 1", lambda s: 0 <= s < 2**64, whole=True),
         ),
         wide=True, draws=True,
     ),

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from poolcli.ops.window_view import WindowView
 
-LARGEST_SEED = 2**64 - 1
-
 
 def stochastic(view: WindowView, seed: int) -> NDArray[Any]:
     """A cell of each window, float64: x with probability x / sum(x), negative cells never.

@@ -41,7 +41,7 @@ def _folders(controller: str, top: str) -> list[str]:
 
 def _words(path: str) -> list[str]:
     try:
-        with open(path, encoding="ascii", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             return file.read().split()
     except OSError:
         return []

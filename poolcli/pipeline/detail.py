@@ -78,9 +78,9 @@ def place_of(stages: Sequence[StageResult], shown: Sequence[int]) -> Pair:
     best = next((i for i in shown if stages[i].name == "conv2d"), 0) if best is None else best
     display = stages[best].display
     assert display is not None
-    values = display.values if display.values.ndim == 2 else display.values.mean(axis=2)
-    values = np.nan_to_num(values).astype(np.float64)  # differences of float32's largest values have no place in float32
-    values = _differences(values, 0) + _differences(values, 1)
+    plane = display.values if display.values.ndim == 2 else display.values.mean(axis=2)
+    cells = np.nan_to_num(plane).astype(np.float64)  # differences of float32's largest values have no place in float32
+    values = _differences(cells, 0) + _differences(cells, 1)
     step = [display.factor * stages[best].total_stride[axis] for axis in (0, 1)]  # pixels of the input in a cell
     high, wide = (
         max(1, min(round(n / s), side)) for n, s, side in zip((ROWS, COLUMNS), step, values.shape, strict=True)

@@ -303,7 +303,8 @@ def _described(one: PlacedStep, seen: MapObservers, scale: float) -> StageResult
 
 def _threads_worth(cells: int) -> int:
     """The cores, but at most one thread for every `THREAD_CELLS` pixels of the picture."""
-    return max(1, min(cores(), cells // THREAD_CELLS))
+    most = cells // THREAD_CELLS
+    return 1 if most <= 1 else min(cores(), most)
 
 
 def cores() -> int:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import poolcli
-from poolcli.cli.options import RECIPE_OPTIONS
 from poolcli.errors import OptionError, PoolcliError
 from poolcli.ops import pools
 from poolcli.ops.pools import POOLS, Parameter, PoolKind
@@ -63,7 +62,7 @@ def test_adaptive_and_global_pooling_take_parameters():
 def test_the_signature_of_recipe_lists_every_option():
     names = {name for name, one in inspect.signature(poolcli.recipe).parameters.items() if one.kind == one.KEYWORD_ONLY}
 
-    assert names == set(RECIPE_OPTIONS)
+    assert names == set(options.KEYWORDS)
 
 
 @pytest.mark.parametrize(

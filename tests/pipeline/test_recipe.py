@@ -496,8 +496,8 @@ def test_numbers_of_numpy_are_numbers():
 
 
 def test_the_keywords_are_the_long_option_names():
-    from poolcli.cli.options import RECIPE_OPTIONS
+    from poolcli.cli.options import recipe_options
     from poolcli.pipeline.options import KEYWORDS
 
-    assert sorted(RECIPE_OPTIONS) == sorted(KEYWORDS)
+    assert sorted(option.name for option in recipe_options(lambda: None).__click_params__) == sorted(KEYWORDS)
     assert {item.name for item in fields(Recipe)} - {"stages", "name", "summary"} < set(KEYWORDS)
