@@ -203,6 +203,17 @@ def test_a_run_without_figure_loads_no_matplotlib(tmp_path):
     assert packages == {"click", "numpy", "PIL"}
 
 
+def test_a_run_loads_the_kinds_plans_and_readers_that_it_uses(tmp_path):
+    words = ["run", str(ROOT / "sample_images/cat.jpg"), "-o", str(tmp_path / "out.png"), "--no-figure"]
+    show = "atexit.register(lambda: print(*sorted(m for m in sys.modules if m.startswith('poolcli.'))))"
+    _, out = loaded(f"import atexit; {show}; sys.argv[1:] = {words!r}; from poolcli.cli import main; main()")
+    modules = {name.removeprefix("poolcli.") for name in out.splitlines()[-1].split()}
+    assert {"ops.pools", "images.decode"} <= modules
+    unused = {"rank", "rank_network", "rank_method", "deviation", "norms", "stochastic", "missing", "convolution_plan"}
+    assert not modules & {f"ops.{name}" for name in unused}
+    assert not modules & {f"images.{name}" for name in ("apng", "bmp", "gif", "gif_blocks", "pnm")}
+
+
 @pytest.mark.promise("A19")
 def test_a_run_to_stdout_loads_no_matplotlib():
     words = ["run", str(ROOT / "sample_images/circle64.png"), "-o", "-", "--format", "pgm"]
