@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolcli.batch.storage import absolute
@@ -62,17 +62,16 @@ class JournalState:
         self.entries: dict[str, JournalEntry] = {}
         self.ours: set[str] = set()
         self.outdated = 0
-        self._sources: dict[str, tuple[int | None, int | None]] | None = None
+        self._by_source: dict[str, JournalEntry] | None = None
 
     def has_source(self, source: Any) -> bool:
         """Whether an earlier run made a result from this file in its present state."""
-        if self._sources is None:
-            self._sources = {
-                entry.source: (entry.size, entry.mtime_ns) for entry in self.entries.values() if entry.done
-            }
-        if not self._sources or source.stamp is None:
+        if self._by_source is None:
+            self._by_source = {entry.source: entry for entry in self.entries.values() if entry.done}
+        if not self._by_source or source.stamp is None:
             return False
-        return self._sources.get(absolute(source.path)) == (source.stamp.size, source.stamp.mtime_ns)
+        entry = self._by_source.get(absolute(source.path))
+        return entry is not None and (entry.size, entry.mtime_ns) == (source.stamp.size, source.stamp.mtime_ns)
 
     def numbers(self) -> dict[str, int]:
         """The numbers that sources had in earlier plans, by absolute path."""
@@ -122,29 +121,34 @@ def parse_line(line: bytes) -> dict[str, Any] | None:
     return record if isinstance(record, dict) and {"journal", "ours", "gone", "result"} & record.keys() else None
 
 
-def _entry(record: Mapping[str, Any], offset: int) -> JournalEntry:
-    def number(key: str) -> int | None:
-        value = record.get(key)
-        return value if isinstance(value, int) else None
+_NUMBERS = ("algorithm", "size", "mtime_ns", "bytes", "figure_bytes", "ctime_ns", "inode", "number")
 
-    figure = record.get("figure")
-    key = ResultKey(
-        sys.intern(str(record.get("recipe"))), number("algorithm") or 0, sys.intern(str(record.get("pixels")))
+
+def _entry(record: Mapping[str, Any], offset: int) -> JournalEntry:
+    algorithm, size, mtime_ns, made_bytes, figure_bytes, ctime_ns, inode, number = (
+        value if isinstance(value, int) else None for value in map(record.get, _NUMBERS)
     )
+    figure = record.get("figure")
     return JournalEntry(
         offset,
         record.get("status") == "done",
         str(record.get("source", "")),
-        number("size"),
-        number("mtime_ns"),
-        key,
-        number("bytes"),
+        size,
+        mtime_ns,
+        _key(str(record.get("recipe")), algorithm or 0, str(record.get("pixels"))),
+        made_bytes,
         figure if isinstance(figure, str) else None,
-        number("figure_bytes"),
-        number("ctime_ns"),
-        number("inode"),
-        number("number"),
+        figure_bytes,
+        ctime_ns,
+        inode,
+        number,
     )
+
+
+@lru_cache(maxsize=64)
+def _key(recipe: str, algorithm: int, pixels: str) -> ResultKey:
+    """One key for all results that were made in the same way."""
+    return ResultKey(recipe, algorithm, pixels)
 
 
 def to_line(record: Mapping[str, Any]) -> bytes:

@@ -49,14 +49,21 @@ def assign(
         Two sources would write one file, as file systems that ignore case or Unicode's forms see it, or one a file
         and the other a folder; a result would replace a source, or lie outside `output`.
     """
-    given = _numbers(sources, numbers or {})
-    items, taken, clashes = _names(sources, given, template, figures=figures)
+    items = _named(sources, output, template, _numbers(sources, numbers or {}), figures=figures)
+    _check_places(items, output, stores.of(output))
+    return items
+
+
+def _named(
+    sources: Sequence[Source], output: str, template: Template, numbers: Sequence[int], *, figures: bool
+) -> list[Item]:
+    """The items, whose names all differ."""
+    items, taken, clashes = _names(sources, numbers, template, figures=figures)
     if clashes:
         more = f" (and {len(clashes) - 1} more)" if len(clashes) > 1 else ""
-        advice = _advice(sources, given, template, figures=figures)
+        advice = _advice(sources, numbers, template, figures=figures)
         raise OptionError(f"{_clash(*clashes[0], output)}{more}; {advice}")
     _check_folders(items, taken, output)
-    _check_places(items, output, stores.of(output))
     return items
 
 
@@ -144,9 +151,10 @@ def _check_places(items: Sequence[Item], output: str, storage: Storage) -> None:
                 f"{display_name(os.path.join(output, folder))}: leads out of {display_name(output)}; choose a folder inside it"
             )
     sources = {source.stamp.file: source for source, *_ in items if source.stamp}
+    below = os.path.join(output, "")
     for item in items:
         for path in filter(None, (item.result, item.figure)):
-            found = storage.status(os.path.join(output, path))
+            found = storage.status(below + path)
             other = sources.get(found.stamp.file) if found else None
             if other is not None:
                 raise OptionError(

@@ -40,9 +40,7 @@ class BatchOutputs:
         self, items: Sequence[Item], folder: str, known: JournalState, *, force: bool, stores: Stores = LOCAL_ONLY
     ) -> None:
         self._stores, self._folder = stores, stores.of(folder).real(folder)
-        self._known, self._force = known, force
-        self._made = {name for item in items for name in (item.result, item.figure)}
-        self._sources = {item.source.stamp.file for item in items if item.source.stamp}
+        self._items, self._known, self._force = items, known, force
 
     def name(self, path: str) -> str:
         """The path of a file relative to DIR, so that both can be moved together."""
@@ -60,11 +58,12 @@ class BatchOutputs:
         """
         name, storage = self.name(path), self._stores.of(path)
         found = storage.status(path)
-        if name in self._made:
+        if any(name in (item.result, item.figure) for item in self._items):
             raise OptionError("is one of the results; choose another name")
         if name.split(os.sep)[0] == OWN:
             raise OptionError("lies in the folder of the journal; choose another folder")
-        if found is not None and found.stamp.file in self._sources:
+        file = found and found.stamp.file
+        if file and any(item.source.stamp and item.source.stamp.file == file for item in self._items):
             raise OptionError("is one of the inputs; choose another name")
         storage.check_target(path, force=self._force or name in self._known.ours)
 

@@ -19,7 +19,7 @@ from poolcli.errors import OptionError
 from poolcli.images.safe_open import SUFFIXES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from re import Pattern
 
     from poolcli.batch.storage import Stamp
@@ -125,13 +125,17 @@ class _Search:
         stores.remember(inputs, recursive=recursive)
         for path in inputs:
             self._input(path)
+        found = self.found.sources if len(inputs) == 1 else self._once()
+        self.found.sources = sorted((source for source in found if not self._is_ours(source)), key=_order)
+
+    def _once(self) -> Collection[Source]:
+        """The files without those that several inputs have in common; a link to a file is a picture of its own."""
         once: dict[tuple[str, str], Source] = {}
-        # Of folders, which are few; a link to a file is a picture of its own.
-        real = cache(lambda path: stores.of(path).real(path))
+        real = cache(lambda path: self._stores.of(path).real(path))  # of folders, which are few
         for source in self.found.sources:
             folder, name = os.path.split(source.path)
             once.setdefault((real(folder), name), source)
-        self.found.sources = sorted((source for source in once.values() if not self._is_ours(source)), key=_order)
+        return once.values()
 
     def _input(self, path: str) -> None:
         found = self._stores.of(path).status(path)
@@ -219,9 +223,9 @@ def natural(name: bytes) -> bytes:
     return _DIGITS.sub(lambda found: b"0" + bytes([min(len(found[1]), 255)]) + found[1], name)
 
 
-def _order(source: Source) -> tuple[bytes, bytes, bytes]:
+def _order(source: Source) -> bytes:
     name = os.fsencode(source.name)
-    return natural(name), name, os.fsencode(source.path)
+    return b"\0".join((natural(name), name, os.fsencode(source.path)))  # no name has a NUL
 
 
 class _Choice:

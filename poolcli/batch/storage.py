@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
 from poolcli.errors import OutputError
@@ -203,12 +204,32 @@ def is_url(path: str) -> bool:
     >>> is_url("s3://bucket/photos"), is_url("photos/a.png")
     (True, False)
     """
-    return _URL.match(path) is not None
+    return "://" in path and _URL.match(path) is not None
 
 
 def absolute(path: str) -> str:
-    """A name that means the same in every folder."""
-    return path if is_url(path) else os.path.abspath(path)
+    """A name that means the same in every folder: of a local file, `os.path.abspath`.
+
+    The absolute names of folders are kept, since most files of a batch share a few.
+
+    Examples
+    --------
+    >>> absolute("/photos/../a.png"), absolute("s3://bucket/a.png")
+    ('/a.png', 's3://bucket/a.png')
+    """
+    if is_url(path):
+        return path
+    end = path.rfind(os.sep) + 1
+    name = path[end:]
+    if os.altsep or name in ("", os.curdir, os.pardir):
+        return os.path.abspath(path)
+    return _absolute_folder(path[:end], "" if path.startswith(os.sep) else os.getcwd()) + name
+
+
+@lru_cache(maxsize=1024)
+def _absolute_folder(folder: str, here: str) -> str:
+    """With a separator at its end."""
+    return os.path.join(os.path.normpath(os.path.join(here, folder)), "")
 
 
 def parent(path: str) -> str:

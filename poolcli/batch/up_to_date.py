@@ -32,8 +32,8 @@ def next_task(item: Item, known: JournalState, folder: str, settings: WorkOption
     """Compare an item with the journal and the disk."""
     source, entry = item.source, known.entries.get(item.result)
     names = [name for name in (item.result, item.figure) if name is not None]
-    storage = settings.stores.of(folder)
-    found = {name: storage.status(os.path.join(folder, name), follow=False) for name in names}  # a link is not ours
+    storage, below = settings.stores.of(folder), os.path.join(folder, "")
+    found = {name: storage.status(below + name, follow=False) for name in names}  # a link is not ours
     if entry is not None and entry.done and _is_current(item, entry, found, settings):
         return Decision()
     if refusal := _in_the_way(item, folder, found, storage):

@@ -11,7 +11,7 @@ from batches import OWN, alive, children, fill, parts, tree, until
 
 SECONDS = 2.0
 """The longest that a run may take to end."""
-COUNTS = [3, pytest.param(70, marks=pytest.mark.slow)]
+COUNTS = [3, pytest.param(200, marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("count", COUNTS)
