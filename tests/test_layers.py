@@ -90,7 +90,7 @@ def test_a_package_is_imported_only_where_it_may_be(package):
 LOCAL_FILES = {"local_storage.py", "local_journal.py", "folder_lock.py"}
 PROCESSES = {"processes.py", "process_identity.py", "worker_process.py"}
 NAMES_ALONE = {
-    "os.fsdecode", "os.fsencode", "os.path.abspath", "os.path.basename", "os.path.commonpath", "os.path.dirname", "os.path.isabs",
+    "os.fsdecode", "os.fsencode", "os.getcwd", "os.path.abspath", "os.path.basename", "os.path.commonpath", "os.path.dirname", "os.path.isabs",
     "os.path.join", "os.path.normpath", "os.path.relpath", "os.path.split", "os.path.splitext", "os.strerror",
 }  # fmt: skip
 """What is done with names and looks at no file."""

@@ -29,6 +29,10 @@ MANY_CELLS = 100
 MANY_SHARED = 9
 """Cells of a window, and windows that share a cell, above which sums are faster than deviations."""
 
+MANY_WHOLE_CELLS = 24
+MANY_WHOLE_SHARED = 3
+"""The same for sums of whole numbers by rows and columns, which are faster than cell by cell."""
+
 SCATTERED = 1 / 8
 """Share of the windows below which they are computed one by one."""
 
@@ -50,9 +54,16 @@ def std(view: WindowView) -> NDArray[Any]:
     if kind is not None:
         root = view.scratch.empty("root", view.shape, np.float64)
         np.sqrt(_spread(view, kind)[0], out=root)
-        root /= view.counts()
+        if kind == np.int32:  # the result is a float32: a product is faster, and right to many more digits
+            root *= 1 / np.asarray(view.counts())
+        else:
+            root /= view.counts()
         return root
-    if view.values.dtype.kind == "f" and view.values.dtype.itemsize <= 4 and _overlaps(view.window):
+    if (
+        view.values.dtype.kind == "f"
+        and view.values.dtype.itemsize <= 4
+        and _overlaps(view.window, MANY_CELLS, MANY_SHARED)
+    ):
         return _from_safe_sums(view)
     return _from_deviations(view)
 
@@ -97,13 +108,13 @@ def _scaled(view: WindowView, largest: NDArray[Any]) -> NDArray[Any]:
     return unit * np.sqrt(squared / view.counts())
 
 
-def _overlaps(window: Window) -> bool:
-    """Whether sums, which neighbouring windows share, are expected to be faster than deviations, which they do not."""
+def _overlaps(window: Window, many_cells: int, many_shared: int) -> bool:
+    """Whether sums by rows and columns, which neighbouring windows share, are expected to be faster than cell by cell."""
     rows, cols = window.rows, window.cols
     shared = window.cells
     if isinstance(rows, Axis) and isinstance(cols, Axis):
         shared //= rows.stride * cols.stride
-    return window.cells > MANY_CELLS or shared > MANY_SHARED
+    return window.cells > many_cells or shared > many_shared
 
 
 def _exact_type(view: WindowView) -> np.dtype[Any] | None:
@@ -131,8 +142,9 @@ def _spread(view: WindowView, kind: np.dtype[Any]) -> tuple[NDArray[Any], NDArra
         return np.square(wide, out=wide)
 
     total, spread = (view.scratch.empty(name, view.shape, kind) for name in ("total", "spread"))
-    if _overlaps(view.window):
-        total[...] = view.reduce(np.add, prepare=lambda cells: cast(cells, kind))
+    if kind.kind == "f" or _overlaps(view.window, MANY_WHOLE_CELLS, MANY_WHOLE_SHARED):
+        sums = view.total_values().dtype if kind == np.int32 else kind  # the smallest type
+        total[...] = view.reduce(np.add, prepare=lambda cells: cast(cells, sums))
         squares = view.reduce(np.add, prepare=squared)
     else:
         squares = view.scratch.empty("squares", view.shape, kind)

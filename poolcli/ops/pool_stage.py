@@ -57,7 +57,7 @@ class PoolStage(WindowedStage):
         self.values = kind.result(before, window.cells)._replace(missing=before.missing)
         itemsize = before.dtype.itemsize
         rows, cols = window.rows, window.cols
-        self.chunk = chunk_rows(self.planes, cols.length, 8 if kind.wide else itemsize, rows.stride, least=rows.extent)
+        self.chunk = chunk_rows(self.planes, cols.length, max(kind.itemsize, itemsize), rows.stride, least=rows.extent)
         network = sorting = False
         if kind.sorts:
             from poolcli.ops.rank_method import RankMethod, method_for

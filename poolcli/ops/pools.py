@@ -98,8 +98,9 @@ class PoolKind(NamedTuple):
         Whether only the first cell of a window is read.
     sorts : "", "some" or "all"
         Whether some or all ranks of a window's sorted cells are wanted.
-    wide : bool
-        Whether numbers of 8 bytes are computed with: strips are then of fewer rows, to stay in the caches.
+    itemsize : int
+        Bytes of the numbers that are computed with, where these are larger than the map's: strips then have fewer rows,
+        to stay in the caches.
     smooth : bool
         Whether a binomial follows that takes the stride (`pool_stage.Pooling.stages`).
     absolute : bool
@@ -120,7 +121,7 @@ class PoolKind(NamedTuple):
     keeps: bool = False
     first: bool = False
     sorts: Literal["", "some", "all"] = ""
-    wide: bool = False
+    itemsize: int = 0
     smooth: bool = False
     absolute: bool = False
     draws: bool = False
@@ -278,7 +279,7 @@ POOLS: dict[str, PoolKind] = {
         "the standard deviation: local texture",
         "numpy.std, ddof 0",
         _from("deviation", "std"), _real, "StdPool", "left out",
-        wide=True,
+        itemsize=4,
     ),
     "lp": PoolKind(
         "the p-norm: the p-th root of the sum of abs(x)^p",
@@ -308,27 +309,27 @@ POOLS: dict[str, PoolKind] = {
         "Radenovic 2018, arXiv 1711.02512",
         _from("smooth_maxima", "gem"), _real, "GeMPool", "left out",
         parameters=(Parameter("p", 3.0, "a number above 0, or inf", lambda p: p > 0),),
-        absolute=True, wide=True,
+        absolute=True, itemsize=8,
     ),
     "lse": PoolKind(
         "log-sum-exp: log(mean(exp(r x))) / r, a smooth maximum",
         "Pinheiro 2015, arXiv 1411.6228, timm LsePlus2d",
         _from("smooth_maxima", "lse"), _real, "LSEPool", "left out",
         parameters=(Parameter("r", 10.0, "a number above 0, or inf", lambda r: r > 0),),
-        absolute=True, wide=True,
+        absolute=True, itemsize=8,
     ),
     "soft": PoolKind(
         "the mean of the cells weighted by exp(x)",
         "Stergiou 2021, arXiv 2101.00440",
         _from("smooth_maxima", "soft"), _real, "SoftPool", "left out",
-        absolute=True, wide=True,
+        absolute=True, itemsize=8,
     ),
     "mixed": PoolKind(
         "alpha times the maximum plus 1 - alpha times the average",
         "Lee 2016, arXiv 1509.08985, timm avgmax",
         _mixed, _real, "MixedPool", "left out",
         parameters=(Parameter("alpha", 0.5, "a number from 0 to 1", lambda alpha: 0 <= alpha <= 1),),
-        wide=True,
+        itemsize=8,
     ),
     "stochastic": PoolKind(
         "one cell, drawn with a probability in proportion to its value",
@@ -337,7 +338,7 @@ POOLS: dict[str, PoolKind] = {
         parameters=(
             Parameter("seed", 0, "a whole number from 0 to 2^64 - 1", lambda s: 0 <= s < 2**64, whole=True),
         ),
-        wide=True, draws=True,
+        itemsize=8, draws=True,
     ),
 }  # fmt: skip
 
