@@ -220,8 +220,8 @@ class Window(NamedTuple):
         return (self.rows.before, self.rows.after), (self.cols.before, self.cols.after)
 
 
-def check_size(made: Pair, before: Pair) -> None:
-    """Refuse a map that is too large to be made, before any of it is.
+def check_size(made: Pair, before: Pair, remedy: str = "use less padding or a larger stride") -> None:
+    """Refuse a map that is too large to be made, before any of it is; `remedy` says what to write instead.
 
     Raises
     ------
@@ -233,7 +233,7 @@ def check_size(made: Pair, before: Pair) -> None:
         ("cells", made[0] * made[1], max(MOST_CELLS, before[0] * before[1])),
     ):
         if value > most:
-            msg = f"a map of {made[0]}x{made[1]} is too large: {value} {what}, at most {most} are possible; use less padding or a larger stride"
+            msg = f"a map of {made[0]}x{made[1]} is too large: {value} {what}, at most {most} are possible; {remedy}"
             raise SizeError(msg)
 
 
@@ -359,7 +359,7 @@ def adaptive_window(shape: Pair, output_size: tuple[int | None, int | None]) -> 
     """
     axes: list[Axis | AdaptiveAxis] = []
     height, width = output_size
-    check_size((height or shape[0], width or shape[1]), shape)
+    check_size((height or shape[0], width or shape[1]), shape, "write a smaller output size")
     for n, out in zip(shape, output_size, strict=True):
         if out is None:
             axes.append(Axis(n, 1, 1, 1, 0, 0, n))

@@ -116,6 +116,29 @@ def test_window_without_a_real_pixel(shape, options, kind):
         poolcli.pool2d(np.zeros(shape, np.float32), kind, **options)
 
 
+@pytest.mark.parametrize(
+    ("call", "size", "remedy"),
+    [
+        (lambda: poolcli.adaptive_pool2d(X, (10**8, 1)), "100000000x1", "write a smaller output size"),
+        (lambda: poolcli.adaptive_pool2d(X, (1 << 16, 1 << 16)), "65536x65536", "write a smaller output size"),
+        (
+            lambda: poolcli.conv2d(X, "edge", padding=10**8),
+            "200000001x200000000",
+            "use less padding or a larger stride",
+        ),
+        (
+            lambda: poolcli.conv2d(X, "edge", padding=2**31 - 1),
+            "4294967295x4294967294",
+            "use less padding or a larger stride",
+        ),
+    ],
+)
+def test_a_map_that_is_too_large_is_refused_before_it_is_made(call, size, remedy):
+    with pytest.raises(SizeError) as caught:
+        call()
+    names(str(caught.value), f"a map of {size} is too large", remedy)
+
+
 @pytest.mark.parametrize("shape", [(), (4,), (0, 4), (4, 0), (2, 0, 3)])
 def test_not_a_map(shape):
     x = np.zeros(shape, np.float32)
