@@ -21,7 +21,12 @@ def main() -> None:
     try:
         from poolcli.cli.exit_codes import run_command
         from poolcli.cli.group import cli
+        from poolcli.cli.signals import end_at_once
 
-        sys.exit(run_command(cli))
+        try:
+            code = run_command(cli)
+        finally:
+            end_at_once()
     except KeyboardInterrupt:  # before or after a command; during one, `run_command` handles it
-        sys.exit(130)
+        code = 130
+    sys.exit(code)

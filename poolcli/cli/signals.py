@@ -1,4 +1,4 @@
-"""Signals that end the program are raised as exceptions, so that partly written files are removed."""
+"""Signals that end the program are raised as exceptions while a command runs, so that partly written files are removed."""
 
 from __future__ import annotations
 
@@ -20,6 +20,13 @@ def end_by_exception() -> None:
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _ended)
+
+
+def end_at_once() -> None:
+    """Let the signals end the program without an exception: all is done, and Python would print it as an error of its own."""
+    for number in (signal.SIGINT, *ENDING):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _ended(number: int, frame: FrameType | None) -> None:

@@ -102,3 +102,34 @@ def test_a_signal_among_imports_waits_for_their_end(tmp_path, name, code):
     assert done.returncode == code
     assert b"Traceback" not in done.stderr
     assert (tmp_path / "imported").exists()
+
+
+AT_EXIT = """
+import atexit, os, sys
+from poolcli.cli import main
+atexit.register(os.kill, os.getpid(), int(sys.argv.pop(1)))
+main()
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize("args", [("--version",), ("run", "none.png")], ids=["done", "failed"])
+def test_a_signal_while_python_ends_prints_nothing(here, args, number):
+    """All is done, so the signal ends it at once: Python would print an exception of its handler as an error of its own."""
+    command = [sys.executable, "-c", AT_EXIT, str(int(number)), *args]
+    done = subprocess.run(
+        command, capture_output=True, timeout=60, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False
+    )
+    assert done.returncode == -number
+    assert b"Exception" not in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_an_ignored_signal_stays_ignored_to_the_end(here):
+    command = [sys.executable, "-c", AT_EXIT, str(int(signal.SIGINT)), "--version"]
+    command = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *command]
+    done = subprocess.run(
+        command, capture_output=True, timeout=60, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False
+    )
+    assert done.returncode == 0
+    assert done.stderr == b""
