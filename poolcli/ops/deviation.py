@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poolcli.ops.reductions import combine
+from poolcli.ops.reductions import additions, combine
 from poolcli.ops.windows import Axis
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 SUM_BITS = 53
 """Of float64, in which floats are summed."""
 
-RESULT_BITS = 29
-"""Of a float32 result that are right before it is rounded: 24, and five to round by."""
+RESULT_BITS = 28
+"""Of a float32 result that are right before it is rounded: 24, and four to round by."""
 
 MANY_CELLS = 100
 MANY_SHARED = 9
@@ -32,6 +32,9 @@ MANY_SHARED = 9
 MANY_WHOLE_CELLS = 24
 MANY_WHOLE_SHARED = 3
 """The same for sums of whole numbers by rows and columns, which are faster than cell by cell."""
+
+LOOKED_FOR = 1 / 256
+"""Share of the windows above which it pays to look for those whose cells are all alike."""
 
 SCATTERED = 1 / 8
 """Share of the windows below which they are computed one by one."""
@@ -167,14 +170,18 @@ def _from_safe_sums(view: WindowView) -> NDArray[Any]:
     (3 m + 3) 2^-53 n Q. Whether that matters is a matter of the window alone.
     """
     spread, squares, total = _spread(view, np.dtype(np.float64))
-    additions = view.window.rows.size + view.window.cols.size
-    squares *= (3 * additions + 3) * 2.0 ** (RESULT_BITS - 1 - SUM_BITS)
+    rows, cols = view.window.rows, view.window.cols
+    squares *= (3 * (additions(rows) + additions(cols)) + 3) * 2.0 ** (RESULT_BITS - 1 - SUM_BITS)
     unsafe = spread < squares
     root = np.sqrt(spread, out=spread)
     root /= view.counts()
     if unsafe.any():
-        sliding = isinstance(view.window.rows, Axis) and isinstance(view.window.cols, Axis)
+        sliding = isinstance(rows, Axis) and isinstance(cols, Axis)
         few = SCATTERED * unsafe.size
+        if rows.dilation == cols.dilation == 1 and np.count_nonzero(unsafe) >= LOOKED_FOR * unsafe.size:
+            even = view.reduce(np.maximum, prepare=_changes) == 0
+            root[even & unsafe] = 0
+            unsafe &= ~even
         if not sliding or np.count_nonzero(unsafe) >= few:
             alike = view.reduce(np.minimum, np.inf).copy() == view.reduce(np.maximum, -np.inf)
             root[alike & unsafe] = 0
@@ -186,6 +193,14 @@ def _from_safe_sums(view: WindowView) -> NDArray[Any]:
             squared = _squared_deviations(view, total)[unsafe]
         root[unsafe] = np.sqrt(squared / np.broadcast_to(view.counts(), view.shape)[unsafe])
     return root
+
+
+def _changes(cells: NDArray[Any]) -> NDArray[np.uint8]:
+    """1 where a cell differs from the one to the left or the one above: a window without one is even."""
+    changes = np.zeros(cells.shape, np.bool_)
+    np.not_equal(cells[..., 1:], cells[..., :-1], out=changes[..., 1:])
+    changes[:, 1:] |= cells[:, 1:] != cells[:, :-1]
+    return changes.view(np.uint8)
 
 
 def _squared_deviations(view: WindowView, mean: NDArray[Any]) -> NDArray[Any]:

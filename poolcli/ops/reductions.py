@@ -117,10 +117,23 @@ def reduce_axis(
     if isinstance(axis, Axis):
         if axis.out == 1 and axis.size > SINGLE_CALL:
             return _single(operation, cells, axis, chunk, acc)
-        lo, hi = axis.reach(0, axis.out)
-        if (hi - lo).bit_length() + 2 < (hi - lo) / axis.stride:
+        if _overlap_much(axis):
             return _running(operation, cells, axis, chunk, acc, buffers)
     return _by_offsets(operation, cells, chunk, acc)
+
+
+def additions(axis: Axis | AdaptiveAxis) -> int:
+    """The most additions that a cell goes through in a sum of floats: each may round it once."""
+    if not (isinstance(axis, Axis) and axis.out > 1 and _overlap_much(axis)):
+        return axis.size - 1
+    skipped, end = axis.reach(0, axis.out)
+    parts = _parts(np.add, end - skipped, np.dtype(np.float64))
+    return max(power.bit_length() - 1 + len(parts) - max(i, 1) for i, (_, power, _) in enumerate(parts))
+
+
+def _overlap_much(axis: Axis) -> bool:
+    lo, hi = axis.reach(0, axis.out)
+    return (hi - lo).bit_length() + 2 < (hi - lo) / axis.stride
 
 
 def combine(op: np.ufunc, acc: NDArray[Any], where: tuple[Any, ...], cells: NDArray[Any]) -> None:

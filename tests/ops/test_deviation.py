@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from tiny import tiny_strips
 
 import poolcli
-from poolcli.ops import deviation
+from poolcli.ops import deviation, reductions
+from poolcli.ops.value_range import Scratch
+from poolcli.ops.windows import Axis
 
 SETTINGS = settings(derandomize=True, deadline=None, max_examples=300)
 
@@ -110,6 +112,39 @@ def test_what_does_not_differ_deviates_by_nothing():
 
     assert not found[:, :46].any()
     assert found[:, 46:].all()
+
+
+@pytest.mark.parametrize("stride", [1, 2, 5])
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 15, 16, 31, 55])
+def test_the_additions_that_a_cell_goes_through_are_known(size, stride):
+    """Counted by adding counters: how many digits a sum may lose follows from it."""
+    axis = Axis(60 * stride + size, size, stride, 1, 0, 0, 61)
+    count = np.frompyfunc(lambda one, other: max(one, other) + 1, 2, 1)
+    cells = np.zeros((1, 1, axis.length), object)
+    chunk = reductions.AxisChunk(axis, 0, axis.out, 0, -1)
+    found = reductions.reduce_axis(
+        reductions.Reduction(count), cells, chunk, np.dtype(object), reductions.Buffers(Scratch(), "")
+    )
+
+    assert reductions.additions(axis) == max(found.flat)
+
+
+@pytest.mark.parametrize("looked_for", [0, 2])
+@pytest.mark.parametrize("share", [0, 0.125, 2])
+@pytest.mark.parametrize("shape", [(3, 4), (1, 5), (6, 1), (15, 15)])
+def test_even_areas_deviate_by_nothing_and_their_edges_by_something(looked_for, share, shape):
+    """Areas that differ from their neighbours by a millionth, so little that sums do not tell, and one such cell."""
+    x = np.full((40, 50), 0.9106542, np.float32)  # whose square sums round
+    x[7:19, 11:30] += np.float32(1e-6)
+    x[12:16, 25:41] += np.float32(1e-6)
+    x[30, 20] += np.float32(1e-6)
+    windows = np.lib.stride_tricks.sliding_window_view(x, shape)
+    even = windows.min(axis=(2, 3)) == windows.max(axis=(2, 3))
+
+    with looked_at_one_by_one(share), mock.patch.multiple(deviation, LOOKED_FOR=looked_for, MANY_CELLS=0):
+        found = poolcli.pool2d(x, "std", size=shape, stride=1)
+
+    np.testing.assert_array_equal(found == 0, even)
 
 
 def test_float32_is_rounded_once():
