@@ -87,7 +87,7 @@ def _in_range(view: WindowView, root: NDArray[Any]) -> NDArray[Any]:
     unsafe = ~((root > LEAST_ROOT) & np.isfinite(root))
     if not unsafe.any():
         return root
-    low = view.reduce(np.minimum, np.inf).copy()
+    low = view.reduce(np.minimum, np.inf, name="low")
     high = view.reduce(np.maximum, -np.inf)
     unsafe &= ((low < high) | ~np.isfinite(root)) & np.isfinite(low) & np.isfinite(high)
     return np.where(unsafe, _scaled(view, np.maximum(np.abs(low), np.abs(high))), root) if unsafe.any() else root
@@ -135,26 +135,25 @@ def _exact_type(view: WindowView) -> np.dtype[Any] | None:
 def _spread(view: WindowView, kind: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """For each window n Q - S², n Q and S."""
 
-    def cast(cells: NDArray[Any], to: np.dtype[Any]) -> NDArray[Any]:
-        made = view.scratch.brief.empty("cast", cells.shape, to)
+    def cast(cells: NDArray[Any], to: np.dtype[Any], name: str = "cast") -> NDArray[Any]:
+        made = view.scratch.brief.empty(name, cells.shape, to)
         made[...] = cells
         return made
 
-    def squared(cells: NDArray[Any]) -> NDArray[Any]:
-        wide = cast(cells, kind)  # a cast and a square by themselves are faster than both in one
-        return np.square(wide, out=wide)
-
-    total, spread = (view.scratch.empty(name, view.shape, kind) for name in ("total", "spread"))
+    spread = view.scratch.empty("spread", view.shape, kind)
     if kind.kind == "f" or _overlaps(view.window, MANY_WHOLE_CELLS, MANY_WHOLE_SHARED):
         sums = view.total_values().dtype if kind == np.int32 else kind  # the smallest type
-        total[...] = view.reduce(np.add, prepare=lambda cells: cast(cells, sums))
-        squares = view.reduce(np.add, prepare=squared)
+        wide = cast(view.block, sums)
+        total = view.reduce(np.add, prepare=lambda _: wide, name="total")
+        if sums != kind:
+            total, wide = cast(total, kind, "cast total"), cast(view.block, kind)
+        squares = view.reduce(np.add, prepare=lambda _: np.square(wide, out=wide))
     else:
-        squares = view.scratch.empty("squares", view.shape, kind)
+        total, squares = (view.scratch.empty(name, view.shape, kind) for name in ("sum", "squares"))
         total.fill(0)
         squares.fill(0)
         for where, cells in view.offsets():
-            wide = cast(cells, kind)
+            wide = cast(cells, kind)  # a cast and a square by themselves are faster than both in one
             combine(np.add, total, where, wide)
             combine(np.add, squares, where, np.square(wide, out=wide))
     squares *= np.asarray(view.counts(), kind)
@@ -174,7 +173,7 @@ def _from_safe_sums(view: WindowView) -> NDArray[Any]:
     squares *= (3 * (additions(rows) + additions(cols)) + 3) * 2.0 ** (RESULT_BITS - 1 - SUM_BITS)
     unsafe = spread < squares
     root = np.sqrt(spread, out=spread)
-    root /= view.counts()
+    root *= 1 / np.asarray(view.counts())  # faster than to divide, and right to many more digits than the result has
     if unsafe.any():
         sliding = isinstance(rows, Axis) and isinstance(cols, Axis)
         few = SCATTERED * unsafe.size
@@ -183,7 +182,7 @@ def _from_safe_sums(view: WindowView) -> NDArray[Any]:
             root[even & unsafe] = 0
             unsafe &= ~even
         if not sliding or np.count_nonzero(unsafe) >= few:
-            alike = view.reduce(np.minimum, np.inf).copy() == view.reduce(np.maximum, -np.inf)
+            alike = view.reduce(np.minimum, np.inf, name="low") == view.reduce(np.maximum, -np.inf)
             root[alike & unsafe] = 0
             unsafe &= ~alike
         total /= view.counts()

@@ -81,7 +81,7 @@ def exceeds_64_bits(view: WindowView) -> bool:
 def halves(view: WindowView) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The sum of each window of 64-bit integers, exactly: high * 2^32 + low, low from 0 to 2^32 - 1."""
     view.block  # noqa: B018 - held, since it is read twice
-    high = view.reduce(np.add, dtype=np.int64, prepare=lambda cells: (cells >> 32).astype(np.int64)).copy()
+    high = view.reduce(np.add, dtype=np.int64, prepare=lambda cells: (cells >> 32).astype(np.int64), name="high")
     low = view.reduce(np.add, dtype=np.int64, prepare=lambda cells: (cells & 0xFFFFFFFF).astype(np.int64))
     return high + (low >> 32), low & 0xFFFFFFFF
 

@@ -226,7 +226,7 @@ def _running(
     if (lo, hi) == (start, stop) and read.dtype == kind:
         level = read
     else:
-        level = buffers.scratch.brief.empty(f"{buffers.name}even", tuple(shape), kind)
+        level = buffers.scratch.brief.empty("even", tuple(shape), kind)
         neutral = operation.neutral_for(acc.dtype)
         level[at(slice(0, lo - start))] = neutral
         level[at(slice(hi - start, stop - start))] = neutral
@@ -251,11 +251,11 @@ def _running(
         parity = "odd" if power.bit_length() % 2 else "even"
         kind = operation.small(acc.dtype, 2 * power)
         if kind != level.dtype:
-            wide = buffers.scratch.brief.empty(f"{buffers.name}wide", level.shape, kind)
+            wide = buffers.scratch.brief.empty("wide", level.shape, kind)
             wide[...] = level
             level = wide
         shape[along] -= power * axis.dilation
-        doubled = buffers.scratch.brief.empty(f"{buffers.name}{parity}", tuple(shape), kind)
+        doubled = buffers.scratch.brief.empty(parity, tuple(shape), kind)
         length = shape[along]
         shifted = slice(power * axis.dilation, power * axis.dilation + length)
         op(level[at(slice(0, length))], level[at(shifted)], out=doubled)

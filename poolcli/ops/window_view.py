@@ -159,7 +159,13 @@ class WindowView:
     # -- reductions: max, min, sums ---------------------------------------------------------------------
 
     def reduce(
-        self, op: np.ufunc, neutral: Any = 0, *, dtype: Any = None, prepare: Prepare | None = None
+        self,
+        op: np.ufunc,
+        neutral: Any = 0,
+        *,
+        dtype: Any = None,
+        prepare: Prepare | None = None,
+        name: str = "cols",
     ) -> NDArray[Any]:
         """Combine the cells of each window by `op`, rows first, then columns.
 
@@ -173,17 +179,19 @@ class WindowView:
             Type to compute in; the map's by default.
         prepare : callable, optional
             Applied to the rows first.
+        name : str
+            The next reduction of the same name overwrites the result.
         """
-        return self.reduce_many((op, neutral), dtype=dtype, prepare=prepare)[0]
+        return self.reduce_many((op, neutral), dtype=dtype, prepare=prepare, name=name)[0]
 
     def reduce_many(
-        self, *ops: tuple[np.ufunc, Any], dtype: Any = None, prepare: Prepare | None = None
+        self, *ops: tuple[np.ufunc, Any], dtype: Any = None, prepare: Prepare | None = None, name: str = "cols"
     ) -> list[NDArray[Any]]:
         """Reduce by several operations in one pass over the rows."""
         operations = [Reduction(*one) for one in ops]
         partial = self._reduce_down(operations, dtype, prepare)
         return [
-            self._across(operation, part, part.dtype, f"cols{i}")
+            self._across(operation, part, part.dtype, f"{name}{i}")
             for i, (operation, part) in enumerate(zip(operations, partial, strict=True))
         ]
 
