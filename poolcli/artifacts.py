@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from poolcli.display import display_name
+from poolcli.display import quoted
 from poolcli.errors import OptionError, OutputError, PoolcliError
 from poolcli.figures import FORMATS as FIGURE_FORMATS
 from poolcli.figures import PANEL
@@ -209,11 +209,11 @@ def artifact(kind: str, path: str) -> Artifact:
         try:
             return Artifact(kind, path, format_of(path))
         except OptionError as error:
-            msg = f"output {display_name(path)!r}: {error}"
+            msg = f"output {quoted(path)}: {error}"
             raise OptionError(msg) from None
     made, accepted = Artifact(kind, path), KINDS[kind].suffixes
     if accepted and made.suffix not in accepted:
-        msg = f"{kind} {display_name(path)!r}: write a name ending in .{', .'.join(accepted)}"
+        msg = f"{kind} {quoted(path)}: write a name ending in .{', .'.join(accepted)}"
         raise OptionError(msg)
     return made
 

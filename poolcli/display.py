@@ -30,6 +30,17 @@ def display_name(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> s
     return printable(os.fsdecode(path)) or "''"
 
 
+def quoted(text: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
+    r"""A name or a value as it was written, in quotes, for a message; what is not visible is escaped once.
+
+    Examples
+    --------
+    >>> print(quoted("a\tb.png"), quoted(""))
+    'a\x09b.png' ''
+    """
+    return f"'{printable(os.fsdecode(text))}'"
+
+
 def printable(text: str) -> str:
     r"""Escape every character of a text that is not visible; a lone surrogate is shown as the byte that it stands for.
 

@@ -8,7 +8,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from poolcli.display import display_name
+from poolcli.display import quoted
 from poolcli.errors import OptionError
 
 if TYPE_CHECKING:
@@ -62,5 +62,5 @@ def writer(path: str) -> Callable[[BinaryIO, Iterable[Row], Sequence[str]], None
     """
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in FORMATS:
-        raise OptionError(f"report {display_name(path)!r}: write a name ending in {' or '.join(FORMATS)}")
+        raise OptionError(f"report {quoted(path)}: write a name ending in {' or '.join(FORMATS)}")
     return FORMATS[suffix]

@@ -11,7 +11,7 @@ from poolcli.batch.batch import DONE, FAILED, SKIPPED
 from poolcli.batch.scheduler import Scheduler, WorkerDied
 from poolcli.batch.storage import absolute
 from poolcli.batch.stores import LOCAL_ONLY
-from poolcli.display import display_name
+from poolcli.display import display_name, quoted
 from poolcli.errors import ImageError, OptionError
 from poolcli.figures.contact_page import Tile
 from poolcli.figures.contact_sheet import page, page_names, page_slices, sheet_format
@@ -58,7 +58,7 @@ def check(path: str) -> None:
     try:
         sheet_format(path)
     except OptionError as error:
-        raise OptionError(f"sheet {display_name(path)!r}: {error}") from None
+        raise OptionError(f"sheet {quoted(path)}: {error}") from None
 
 
 def pages(path: str, count: int) -> list[str]:

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from poolcli.batch.storage import absolute
-from poolcli.display import display_name
+from poolcli.display import display_name, quoted
 from poolcli.errors import OptionError, suggestion
 from poolcli.images.write import format_of
 
@@ -99,7 +99,7 @@ class Template:
         try:
             format_of(name)
         except OptionError as error:
-            raise OptionError(f"{display_name(source)}: its result would be {display_name(name)!r}: {error}") from None
+            raise OptionError(f"{display_name(source)}: its result would be {quoted(name)}: {error}") from None
         return name
 
 

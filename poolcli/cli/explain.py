@@ -20,7 +20,7 @@ from poolcli.cli.options import (
 )
 from poolcli.cli.parameters import FileName, ParsedType
 from poolcli.cli.runner import STDIN, errors_about, opened, source_name, to_stdout
-from poolcli.display import display_name, shortened
+from poolcli.display import display_name, quoted, shortened
 from poolcli.errors import OptionError
 from poolcli.explanation.crop import centre_crop, parse_crop, parse_window, read_picture
 from poolcli.explanation.demos import DEMO_MATRICES, demo_named
@@ -135,7 +135,7 @@ def _check(image: str | None, options: dict[str, Any]) -> None:
     output = options["output"]
     suffix = _suffix(output)
     if output is not None and suffix not in SUFFIXES:
-        msg = f"output {display_name(output)!r}: write a name ending in {', '.join(SUFFIXES)}"
+        msg = f"output {quoted(output)}: write a name ending in {', '.join(SUFFIXES)}"
         raise OptionError(msg)
     if options["every"] is not None and suffix != ".gif":
         msg = f"--every {options['every']} is for a sliding window only; write -o FILE.gif, or leave it out"

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from poolcli.cli.runner import errors_about
-from poolcli.display import display_name
+from poolcli.display import display_name, quoted
 from poolcli.errors import OptionError, alternatives
 from poolcli.figures import FORMATS
 from poolcli.images.atomic import atomic_write
@@ -31,7 +31,7 @@ def check_figure(path: str | None) -> None:
     OptionError
     """
     if path is not None and _format(path) not in FORMATS:
-        msg = f"figure {display_name(path)!r}: write a name ending in {alternatives(f'.{one}' for one in FORMATS)}"
+        msg = f"figure {quoted(path)}: write a name ending in {alternatives(f'.{one}' for one in FORMATS)}"
         raise OptionError(msg)
 
 

@@ -16,7 +16,7 @@ import click
 from poolcli import __version__
 from poolcli.cli.exit_codes import USAGE, Failure
 from poolcli.cli.signals import held
-from poolcli.display import display_name
+from poolcli.display import display_name, quoted
 from poolcli.limits import limits, too_low_to_start
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class LazyGroup(click.Group):
             hint = f"Did you mean {near[0]!r}?" if near else f"Write one of {', '.join(COMMANDS)}."
             if os.path.exists(name):
                 hint = f"Did you mean 'poolcli run {display_name(name)}'?"
-            ctx.fail(f"No such command {display_name(name)!r}. {hint}")
+            ctx.fail(f"No such command {quoted(name)}. {hint}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

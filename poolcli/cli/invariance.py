@@ -29,7 +29,7 @@ from poolcli.cli.options import (
 from poolcli.cli.parameters import FileName, ParsedType, option
 from poolcli.cli.progress import progress_lines
 from poolcli.cli.runner import STDIN, errors_about, read_picture, source_name, to_stdout
-from poolcli.display import display_name
+from poolcli.display import display_name, quoted
 from poolcli.errors import OptionError
 from poolcli.experiments.demo_pictures import DEMO_PICTURES, demo_picture
 from poolcli.experiments.invariance import REPLACED, check_alike, leveled_recipes, measure
@@ -192,7 +192,7 @@ def _check(image: str | None, options: dict[str, Any]) -> None:
         msg = "IMAGE and --demo: give one of them"
         raise OptionError(msg)
     if image is not None and image.lower() in DEMO_PICTURES and not os.path.exists(image):
-        msg = f"IMAGE {image!r}: no such file; the demo of this name is --demo {image.lower()}"
+        msg = f"IMAGE {quoted(image)}: no such file; the demo of this name is --demo {image.lower()}"
         raise OptionError(msg)
     if options["output"] is not None:
         artifact("figure", options["output"])

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from poolcli.artifacts import Artifact, artifact
-from poolcli.display import display_name
+from poolcli.display import quoted
 from poolcli.errors import OptionError
 from poolcli.images.write import FORMATS, format_of
 
@@ -70,7 +70,7 @@ def _result(output: str | None, format_name: str | None, stem: str) -> Artifact:
     if is_special(output) and not os.path.splitext(output)[1]:
         return Artifact("result", output, format_of("-", format_name or "png"))
     if format_name is not None:
-        msg = f"--format {format_name} is for -o - only; the suffix of {display_name(output)!r} chooses its format"
+        msg = f"--format {format_name} is for -o - only; the suffix of {quoted(output)} chooses its format"
         raise OptionError(msg)
     return artifact("result", output)
 

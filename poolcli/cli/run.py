@@ -21,7 +21,7 @@ from poolcli.cli.options import (
 )
 from poolcli.cli.output_plan import plan_outputs
 from poolcli.cli.parameters import Argument, FileName, option
-from poolcli.display import printable
+from poolcli.display import quoted
 from poolcli.errors import OptionError
 from poolcli.images.write import FORMATS
 from poolcli.pipeline.options import recipe as make_recipe
@@ -36,7 +36,7 @@ def _corner(_context: click.Context, _option: click.Parameter, value: str | None
         return None
     parts = value.split(",")
     if len(parts) != 2 or not all(part.strip().isdecimal() and part.isascii() for part in parts):
-        msg = f"{printable(value)!r}: write TOP,LEFT, two whole numbers, such as 120,300"
+        msg = f"{quoted(value)}: write TOP,LEFT, two whole numbers, such as 120,300"
         raise click.BadParameter(msg)
     return int(parts[0]), int(parts[1])
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poolcli.display import quoted
 from poolcli.errors import OptionError, alternatives, suggestion
 from poolcli.ops.banks import BANKS, Bank
 from poolcli.ops.kernels import KERNELS, Kernel, weights_of
@@ -50,9 +51,9 @@ def bank_named(value: str) -> Bank:
         known = suggestion(value, [*BANKS, NONE])
         if "did you mean" not in known:
             known += f" or a {alternatives(FILES)} file"
-        msg = f"bank {value!r}{known}"
+        msg = f"bank {quoted(value)}{known}"
         raise OptionError(msg)
-    what = f"bank {value!r}"
+    what = f"bank {quoted(value)}"
     data = small_file(value, what, f"a {alternatives(FILES)} file")
     try:
         kernels = read(data, stem)

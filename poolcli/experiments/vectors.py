@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from poolcli.batch.report import UnixLines
-from poolcli.display import display_name
+from poolcli.display import quoted
 from poolcli.errors import OptionError, alternatives
 from poolcli.pipeline.serialize import finite
 
@@ -82,6 +82,6 @@ def encoder(path: str) -> Callable[[Vectors, Mapping[str, Any]], bytes]:
     """
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in FORMATS:
-        msg = f"output {display_name(path)!r}: write a name ending in {alternatives(FORMATS)}"
+        msg = f"output {quoted(path)}: write a name ending in {alternatives(FORMATS)}"
         raise OptionError(msg)
     return FORMATS[suffix]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from poolcli.display import printable
+from poolcli.display import printable, quoted
 from poolcli.errors import OptionError, alternatives
 from poolcli.figures.contact_page import draw
 from poolcli.images.embedded import maker
 from poolcli.images.png import encode_png
-from poolcli.images.write import FORMATS
+from poolcli.images.write import FORMATS, unknown_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ def sheet_format(path: str | os.PathLike[str]) -> str:
         if suffix.lower() in entry.suffixes:
             return entry.name
     known = alternatives(known for entry in SHEET_FORMATS for known in entry.suffixes)
-    raise OptionError(f"{f'suffix {printable(suffix)!r}' if suffix else 'no suffix'}; write a name ending in {known}")
+    raise unknown_suffix(suffix, known)
 
 
 def page_slices(count: int) -> list[slice]:
@@ -104,7 +104,7 @@ def page(tiles: Sequence[Tile], title: str, fmt: str = "png", *, number: int = 1
     """
     known = [entry.name for entry in SHEET_FORMATS]
     if fmt not in known:
-        raise OptionError(f"format {printable(fmt)!r}; write {alternatives(known)}")
+        raise OptionError(f"format {quoted(fmt)}; write {alternatives(known)}")
     sheet = draw(tiles, title, f"page {number} of {pages}" if pages > 1 else "")
     pixels = sheet.pixels()
     if fmt == "png":

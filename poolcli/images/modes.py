@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from PIL import Image, ImageColor
 
-from poolcli.display import printable
+from poolcli.display import quoted
 from poolcli.errors import ImageError, OptionError
 from poolcli.images import tiff
 from poolcli.images.arrays import row_chunks
@@ -50,7 +50,7 @@ def parse_color(text: str) -> tuple[int, int, int]:
         red, green, blue = ImageColor.getrgb(text)[:3]
     except (ValueError, AttributeError):
         instead = "write a name such as white, #rrggbb or rgb(r, g, b)"
-        raise OptionError(f"{printable(str(text))!r} is not a colour; {instead}") from None
+        raise OptionError(f"{quoted(str(text))} is not a colour; {instead}") from None
     return red, green, blue
 
 

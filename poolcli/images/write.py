@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from poolcli.display import printable
+from poolcli.display import printable, quoted
 from poolcli.errors import OptionError, OutputError, alternatives
 from poolcli.images.embedded import embedding, png_text
 from poolcli.images.pillow_guard import quiet_pillow
@@ -108,14 +108,19 @@ def format_of(path: str | os.PathLike[str], name: str | None = None) -> Format:
     """
     if name is not None:
         if name not in FORMATS:
-            raise OptionError(f"format {printable(name)!r}; write {alternatives(FORMATS)}")
+            raise OptionError(f"format {quoted(name)}; write {alternatives(FORMATS)}")
         return FORMATS[name]
     suffix = os.path.splitext(os.fspath(path))[1]
     for entry in FORMATS.values():
         if suffix.lower() in entry.suffixes:
             return entry
     known = alternatives(known for entry in FORMATS.values() for known in entry.suffixes)
-    raise OptionError(f"{f'suffix {printable(suffix)!r}' if suffix else 'no suffix'}; write a name ending in {known}")
+    raise unknown_suffix(suffix, known)
+
+
+def unknown_suffix(suffix: str, known: str) -> OptionError:
+    """The error of a name with a suffix that none of the known formats has."""
+    return OptionError(f"{f'suffix {quoted(suffix)}' if suffix else 'no suffix'}; write a name ending in {known}")
 
 
 def encode(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poolcli.display import shortened
+from poolcli.display import quoted, shortened
 from poolcli.errors import OptionError, alternatives, suggestion
 from poolcli.ops.kernels import KERNELS, weights_of
 from poolcli.ops.settings import LARGEST, output_pair, padding_pairs, pair, python_value
@@ -140,11 +140,11 @@ def kernel_value(value: Any, *, files: bool = False) -> str | KernelRows:
     if files and (_is_stream(text) or os.path.splitext(text)[1].lower() in KERNEL_FILES):
         return _kernel_file(text)
     if re.fullmatch(_ROWS, text):
-        return _checked(rows_from_text(text, f"kernel {text!r}"), f"kernel {text!r}")
+        return _checked(rows_from_text(text, f"kernel {quoted(text)}"), f"kernel {quoted(text)}")
     known = suggestion(text, KERNELS)
     if "did you mean" not in known:
         known += f'; also rows such as "0 1; 1 0"{" or a " + ", ".join(KERNEL_FILES) + " file" if files else ""}'
-    msg = f"kernel {text!r}{known}"
+    msg = f"kernel {quoted(text)}{known}"
     raise OptionError(msg)
 
 
@@ -192,7 +192,7 @@ def small_file(path: str, what: str, accepted: str) -> bytes:
 
 
 def _kernel_file(path: str) -> KernelRows:
-    what = f"kernel {path!r}"
+    what = f"kernel {quoted(path)}"
     data = small_file(path, what, f"a {alternatives(KERNEL_FILES)} file of rows of numbers")
     if data.startswith(b"\x93NUMPY"):
         try:

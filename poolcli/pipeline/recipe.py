@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from poolcli.display import shortened
+from poolcli.display import quoted, shortened
 from poolcli.errors import ImageError, OptionError, alternatives, suggestion
 from poolcli.ops.kernels import weights_of
 from poolcli.ops.settings import whole
@@ -201,13 +201,13 @@ def load(source: Any) -> Recipe:
     except FileNotFoundError:
         name = not os.path.dirname(path) and not os.path.splitext(path)[1]
         hint = suggestion(path, names) if name else f"; names: {', '.join(names)}"
-        msg = f"recipe {path!r}: no such recipe or file{hint}"
+        msg = f"recipe {quoted(path)}: no such recipe or file{hint}"
         raise OptionError(msg) from None
     except OSError as error:
-        msg = f"recipe {path!r}: {error.strerror}"
+        msg = f"recipe {quoted(path)}: {error.strerror}"
         raise OptionError(msg) from None
     except OptionError as error:
-        msg = f"recipe {path!r}: {error}"
+        msg = f"recipe {quoted(path)}: {error}"
         raise OptionError(msg) from None
     return replace(made, name=path) if shipped else made
 

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 
 import numpy as np
@@ -123,3 +124,40 @@ def test_content_decides_and_not_the_suffix(cli, small):
     assert cli("run", "small.jpg", "-o", "-", "--format", "pgm", "-q").exit_code == 0
     with Image.open(io.BytesIO(cli("run", "small.jpg", "-o", "-", "--size", 1).stdout_bytes)) as image:
         np.testing.assert_array_equal(np.asarray(image), small)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["run", "small.png", "--kernel", "{}"],
+        ["run", "small.png", "--kernel", "{}.txt"],
+        ["run", "small.png", "--pool", "{}"],
+        ["run", "small.png", "--recipe", "{}"],
+        ["run", "small.png", "--recipe", "{}.json"],
+        ["run", "small.png", "-o", "{}.png.xyz"],
+        ["run", "small.png", "-o", "x.{}"],
+        ["run", "small.png", "--figure", "{}"],
+        ["run", "small.png", "--size", "{}"],
+        ["run", "small.png", "--depth", "{}"],
+        ["run", "small.png", "--scale", "{}"],
+        ["run", "small.png", "--background", "{}"],
+        ["run", "{}"],
+        ["batch", ".", "-o", "out", "--report", "{}"],
+        ["batch", ".", "-o", "out", "--sheet", "{}"],
+        ["batch", ".", "-o", "out", "--name", "{}/x"],
+        ["compare", "small.png", "--pools", "{}"],
+        ["explain", "small.png", "-o", "{}"],
+        ["features", "small.png", "--bank", "{}"],
+        ["features", "small.png", "-o", "{}"],
+        ["list", "{}"],
+        ["{}"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_named_in_a_message_is_escaped_once(start, args):
+    named = [arg.format("a\x1b\udce9") for arg in args]
+    process = start(*named, env={"PYTHONIOENCODING": "utf-8", "LC_ALL": "C.UTF-8"})
+    stderr = process.communicate(timeout=60)[1].decode()
+    assert process.returncode in (1, 2), stderr
+    assert re.search(r"a\\x1b\\(xe9|udce9)", stderr), "escaped"
+    assert r"\\" not in stderr, "once"
