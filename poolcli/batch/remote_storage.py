@@ -117,13 +117,17 @@ class RemoteStorage:
         try:
             with self._errors(path):
                 key = self._key(path)
-                found = list(self._fs.find(key, detail=True).values()) if recursive else self._fs.ls(key, detail=True)
+                found = (
+                    list(self._fs.find(key, detail=True).values()) if recursive else [*self._fs.ls(key, detail=True)]
+                )
         except OutputError as error:
             if error.errno not in (errno.ENOENT, errno.EACCES):
                 raise
             refusal = OSError(error.errno, str(error))
+        found.reverse()
+        ones = (found.pop() for _ in range(len(found)))  # each is let go when it has been read: they are large
         self._listings[top] = Listing(
-            top, ((self._url(one["name"]), one) for one in found), refusal, recursive=recursive
+            top, ((self._url(one["name"]), one) for one in ones), refusal, recursive=recursive
         )
 
     def scan(self, folder: str) -> list[Entry]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from poolcli.batch import process_identity
+from poolcli.batch import listing, process_identity, remote_storage
 from poolcli.batch.listing import Listing, status_of
 from poolcli.batch.local_storage import LOCAL
 from poolcli.batch.storage import FILE, FOLDER, ODD
@@ -190,3 +190,34 @@ def test_a_process_has_ended_only_where_that_is_known():
         assert process_identity.has_ended(gone)
         assert not process_identity.has_ended(gone._replace(machine="elsewhere"))
     assert me.number == os.getpid()
+
+
+def test_what_a_store_tells_of_an_object_is_let_go_when_it_has_been_read(monkeypatch):
+    alive, left = [], []
+
+    class Description(dict):
+        def __del__(self):
+            alive.pop()
+
+    class Store:
+        def _strip_protocol(self, path):
+            return path.partition("://")[2].rstrip("/")
+
+        def find(self, key, *, detail):
+            assert detail
+            names = [f"{key}/{i}.png" for i in range(100)]
+            alive.extend(names)
+            return {name: Description(name=name, size=1, type="file") for name in names}
+
+    def read(url, info):
+        left.append(len(alive))
+        return status_of(url, info)
+
+    monkeypatch.setattr(remote_storage, "file_system", lambda *_: Store())
+    monkeypatch.setattr(listing, "status_of", read)
+    storage = remote_storage.RemoteStorage("s3")
+    storage.remember(["s3://bucket/in/"], recursive=True)
+
+    assert len(storage.scan("s3://bucket/in")) == 100
+    assert left[-1] < 5
+    assert alive == []
