@@ -2,7 +2,7 @@
 
 The environment variable HOOKS names a folder; files in it say what to do: ``hold`` lets every chunk wait before it is
 begun, ``die`` kills the first worker that has finished a chunk, before it can say so, and is removed then. A picture
-whose name begins with ``killer`` kills its worker; ``pid-N`` exists for every worker that waits, ``worked-N`` for every one that has worked.
+with ``killer`` in its name kills its worker; ``pid-N`` exists for every worker that waits, ``worked-N`` for every one that has worked.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _hooked(hooks, call, tasks):
         time.sleep(0.005)
     mine.unlink(missing_ok=True)
     for task in tasks:
-        if os.path.basename(task.source).startswith("killer"):
+        if "killer" in os.path.basename(task.source):
             (hooks / f"death-{os.getpid()}").touch()
             os.kill(os.getpid(), signal.SIGKILL)
     (hooks / f"worked-{os.getpid()}").touch()

@@ -2,7 +2,8 @@
 
 Everything here runs in the event loop of one thread. A chunk is sent to one worker by its address, and only by this
 program to another: so it is known which worker had which chunk when it is lost, and a task that may have been written is
-marked as such before it runs again.
+marked as such before it runs again. It runs again on a worker that has nothing else to do, since it is not known which of
+the chunks the worker was at: the answers to earlier ones can be lost with it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 import warnings
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -56,16 +57,12 @@ class _GoneError(Exception):
 
 
 class _LostError(Exception):
-    """The worker of a chunk is gone; `killed` says whether the chunk was the one that it was working on."""
-
-    def __init__(self, *, killed: bool) -> None:
-        super().__init__()
-        self.killed = killed
+    """The worker of a chunk is gone, or has too little memory for it."""
 
 
 @dataclass(eq=False)
 class _Worker:
-    """A worker that has been checked, and the chunks that it has, oldest first."""
+    """A worker that has been checked, and how many chunks it has."""
 
     address: str
     token: str
@@ -73,8 +70,8 @@ class _Worker:
     last_seen: float
     seen_at: float
     is_running: bool = True
-    chunks: dict[object, None] = field(default_factory=dict)
-    suspect: object = None
+    chunks: int = 0
+    is_reserved: bool = False
 
 
 class Cluster:
@@ -149,7 +146,7 @@ class Cluster:
             )
 
     async def run(self, call: bytes, tasks: Sequence[Any], *, most_seconds: float) -> tuple[list[Any], float]:
-        """Run a chunk of tasks on any worker; each again, alone, if the worker is lost.
+        """Run a chunk of tasks on any worker; each again, on a worker of its own, if the worker is lost.
 
         Returns
         -------
@@ -162,52 +159,48 @@ class Cluster:
         self._runs.add(this)
         start = time.monotonic()
         try:
-            while True:
-                try:
-                    return await self._try(call, tasks, most_seconds)
-                except _LostError as lost:
-                    tasks = [task.again() for task in tasks]
-                    if lost.killed:
-                        break
-            outcomes = [await self._alone(call, task, most_seconds) for task in tasks]
+            with suppress(_LostError):
+                return await self._try(call, tasks, most_seconds)
+            outcomes = [await self._alone(call, task.again(), most_seconds) for task in tasks]
             return outcomes, time.monotonic() - start
         finally:
             self._runs.discard(this)
 
     async def _alone(self, call: bytes, task: Any, most_seconds: float) -> Any:
-        deaths = 1
-        while deaths < MOST_TRIES:
-            try:
-                return (await self._try(call, [task], most_seconds))[0][0]
-            except _LostError as lost:
-                deaths += lost.killed
-        return WorkerDied(f"{deaths} Dask workers died of it or answered no more, perhaps out of memory")
+        for _ in range(MOST_TRIES - 1):
+            with suppress(_LostError):
+                return (await self._try(call, [task], most_seconds, alone=True))[0][0]
+        return WorkerDied(f"{MOST_TRIES} Dask workers died of it or answered no more, perhaps out of memory")
 
-    async def _try(self, call: bytes, tasks: Sequence[Any], most_seconds: float) -> tuple[list[Any], float]:
-        worker = await self._free_worker()
+    async def _try(
+        self, call: bytes, tasks: Sequence[Any], most_seconds: float, *, alone: bool = False
+    ) -> tuple[list[Any], float]:
+        worker = await (self._worker_alone() if alone else self._free_worker())
         if self.error is not None:
             raise self.error
-        chunk = object()
-        worker.chunks[chunk] = None
+        worker.chunks += 1
         marker = "" if is_url(self._view.marker) else self._view.marker
         work = Call(run, worker.token, marker, call, tasks, most_seconds)
         try:
             answer = await self._ask(worker.address, work, worker.lost)
             if answer is None:  # a process that has taken the place of the one that was lost
                 self._lose(worker)
-                raise _LostError(killed=worker.suspect is chunk)
+                raise _LostError
         except _GoneError:
-            raise _LostError(killed=worker.suspect is chunk) from None
+            raise _LostError from None
         except (KilledWorker, CancelledError):  # Dask says it first, or the scheduler was restarted or is gone
             if self._client.status != "running":
                 self._fail(self._lost_connection())
             self._lose(worker)
-            raise _LostError(killed=worker.suspect is chunk) from None
+            raise _LostError from None
         finally:
-            del worker.chunks[chunk]
+            worker.chunks -= 1
+            if worker.is_reserved:
+                worker.is_reserved = not alone
+                self._changed.set()
         found: Answer = pickle.loads(answer)  # noqa: S301 - from our own workers
         if found.lacks_memory:
-            raise _LostError(killed=True)
+            raise _LostError
         if found.error:
             raise PoolcliError(f"Dask worker {worker.address}: {printable(found.error)}")
         self._deaths = 0
@@ -216,11 +209,23 @@ class Cluster:
     async def _free_worker(self) -> _Worker:
         """The worker that has least to do."""
         while True:
-            running = (worker for worker in self._workers.values() if worker.is_running)
-            if usable := list(islice(running, self._most)):
-                return min(usable, key=lambda worker: len(worker.chunks))
+            running = islice((worker for worker in self._workers.values() if worker.is_running), self._most)
+            if usable := [worker for worker in running if not worker.is_reserved]:
+                return min(usable, key=lambda worker: worker.chunks)
             self._changed.clear()
             await self._changed.wait()
+
+    async def _worker_alone(self) -> _Worker:
+        """A worker that has nothing else to do, and is given nothing else."""
+        while True:
+            worker = await self._free_worker()
+            worker.is_reserved = True
+            while worker.chunks and not worker.lost.done():
+                self._changed.clear()
+                await self._changed.wait()
+            if worker.is_running and not worker.lost.done():
+                return worker
+            worker.is_reserved = False
 
     async def _ask(self, address: str, call: Call | bytes, lost: asyncio.Future[None]) -> Any:
         """Let a worker make a call; `_GoneError` if it is lost before it answers."""
@@ -348,13 +353,12 @@ class Cluster:
         return token, f"{unseen}; {wanted}" if unseen else ""
 
     def _lose(self, worker: _Worker) -> None:
-        """Give a worker up; the oldest of its chunks is the one that it was working on."""
+        """Give a worker up, and its chunks with it."""
         if self._workers.get(worker.address) is not worker:
             return
         del self._workers[worker.address]
-        worker.suspect = next(iter(worker.chunks), None)
         worker.lost.set_result(None)
-        self._deaths += bool(worker.chunks)
+        self._deaths += worker.chunks > 0
         if self._deaths > MOST_TRIES * MOST_DEATHS:
             self._fail(
                 f"{self._deaths} Dask workers died or fell silent one after the other, and no picture was done; "

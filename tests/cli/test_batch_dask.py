@@ -66,7 +66,7 @@ def test_the_files_of_a_local_run_and_a_clean_cluster(cluster, cli, pooled):
         rf"^in/bad.png: .*\n{COUNT + 1} done, 0 skipped as done before, 1 failed", result.stderr, re.MULTILINE
     )
     assert cluster.left() == (0, 0)
-    assert os.listdir(f"out/{OWN}").sort() == os.listdir(f"local/{OWN}").sort()
+    assert sorted(os.listdir(f"out/{OWN}")) == sorted(os.listdir(f"local/{OWN}"))
     keys = ("result", "source", "size", "mtime_ns", "number", "recipe", "status", "error", "bytes", "stages")
     ours, locals_ = ({line["result"]: [line.get(key) for key in keys] for line in lines(f)} for f in ("out", "local"))
     assert ours == locals_
@@ -96,11 +96,13 @@ def test_a_worker_that_dies_with_results_written_and_not_reported(cluster, poole
     assert sorted(done("out")) == sorted(tree("out")), "each is noted once"
 
 
-def test_a_picture_that_kills_three_workers_has_failed_and_no_other(cluster, pooled):
+@pytest.mark.parametrize("name", ["killer.pgm", "p0003-killer.pgm", "p0007-killer.pgm"])
+def test_a_picture_that_kills_three_workers_has_failed_and_no_other(cluster, pooled, name):
+    """Also where the worker dies before it has sent the answer to the picture before."""
     fill("in", COUNT)
-    Path("in/killer.pgm").write_bytes(pgm(1))
+    Path("in", name).write_bytes(pgm(1))
     result = pooled(code=1, equal=False)
-    assert re.search(rf"^in/killer.pgm: 3 Dask workers died .*\n{COUNT} done, .* 1 failed", result.stderr, re.MULTILINE)
+    assert re.search(rf"^in/{name}: 3 Dask workers died .*\n{COUNT} done, .* 1 failed", result.stderr, re.MULTILINE)
     assert cluster.deaths() == 3
     assert cluster.left() == (0, 0)
 
