@@ -125,6 +125,6 @@ def _integer_stage(
         additions = sum(2 * np.count_nonzero(part) - np.count_nonzero(np.abs(part) == 1) for part in parts)
         outputs = window.shape[0] * window.shape[1]
         strided = 1.0 if window.cols.stride == 1 else 2.0
-        if tile_cost(window) < additions * outputs * strided * max(0.5, values.dtype.itemsize / 4):
+        if tile_cost(window, largest) < additions * outputs * strided * max(0.5, values.dtype.itemsize / 4):
             return TileStage(window, before, values, weights, mode)
     return IntegerStage(window, values, weights, planes, mode)

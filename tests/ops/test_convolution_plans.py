@@ -262,6 +262,27 @@ def test_a_mean_of_large_values_does_not_overflow():
         np.testing.assert_allclose(y, np.full(y.shape, 3e38), rtol=1e-6)
 
 
+@pytest.mark.parametrize("stride", [(1, 1), (3, 2)])
+@pytest.mark.parametrize("planes", [1, 3])
+@pytest.mark.parametrize("largest", [255, 2**18 - 1, 2**18, 2**25])
+def test_two_tiles_at_a_time_are_exact(monkeypatch, largest, planes, stride):
+    """Up to the largest sums that two tiles can have, and beyond; extremes of both signs side by side."""
+    monkeypatch.setattr(convolution_fft, "SIDES", (24, 40))
+    values = ValueRange.integers(-largest, largest)
+    x = RANDOM.choice(np.array([-largest, largest, 0], values.dtype), (planes, 90, 101))
+    x[:, :30, :30], x[:, :30, 30:60] = largest, -largest
+    weights = np.zeros((5, 7))
+    weights[2, 3] = weights[0, 6] = 1.0
+    window = sliding_window(x.shape[1:], weights.shape, stride, ((2, 2), (3, 3)))
+    stage = TileStage(window, values, ValueRange.integers(-2 * largest, 2 * largest), weights)
+    assert bool(stage.factor) == (2 * largest < 2**19)
+    found = np.empty((planes, *stage.shape), stage.values.dtype)
+    run(x, (stage,), found, threads=1)
+    padded = np.pad(x.astype(np.int64), ((0, 0), (2, 2), (3, 3)))
+    wanted = padded[:, 2:92, 3:104] + padded[:, :90, 6:107]
+    np.testing.assert_array_equal(found, wanted[:, :: stride[0], :: stride[1]])
+
+
 @pytest.mark.parametrize("side", [9, 15])
 def test_whole_weights_by_tiles_are_exact(side):
     x = RANDOM.integers(0, 65536, (300, 310)).astype(np.uint16)
