@@ -49,7 +49,7 @@ LEAST_GROUP = 16
 SLICE_BYTES = 3 << 18
 """Most bytes of a group's cells, with their border, at a time: a group of wide rows is computed in slices of columns."""
 
-FACTOR_COST, FACTOR_WEIGHT_COST = 2.5, 0.15
+FACTOR_COST, FACTOR_WEIGHT_COST = 3.9, 0.23
 """Time of an output, and of each weight of the matrices, in passes of numpy over one float32 cell."""
 
 
@@ -62,7 +62,7 @@ def factors_cost(window: Window, count: int, kind: np.dtype[Any]) -> float:
     """The same of a sum of so many columns times rows."""
     rows, cols = _axes(window)
     weights = cells_read(rows, COLUMN_OUTPUTS) * cols.stride + cells_read(cols, ROW_OUTPUTS)
-    apart = FACTOR_COST * rows.stride * cols.stride + count * FACTOR_WEIGHT_COST * weights + 2 * (count - 1)
+    apart = FACTOR_COST * rows.stride * cols.stride + count * FACTOR_WEIGHT_COST * weights + 3 * (count - 1)
     return apart * kind.itemsize / 4 * window.shape[0] * window.shape[1]
 
 

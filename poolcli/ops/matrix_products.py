@@ -33,7 +33,7 @@ SHIFTED_BYTES = 1 << 19
 ROWS = 32
 """Output rows at a time, about."""
 
-OUTPUT_COST, WEIGHT_COST = 4.5, 0.23
+OUTPUT_COST, WEIGHT_COST = 7.0, 0.36
 """Time of an output, and of each weight of its matrix, in passes of numpy over one float32 cell."""
 
 
