@@ -115,10 +115,10 @@ def reduce_axis(
     if isinstance(axis, AdaptiveAxis) and axis.size > 2 * n:
         return _each(operation, cells, axis, chunk, acc)
     if isinstance(axis, Axis):
-        if axis.out == 1 and axis.size > SINGLE_CALL:
-            return _single(operation, cells, axis, chunk, acc)
-        if _overlap_much(axis):
+        if axis.out > 1 and _overlap_much(axis):
             return _running(operation, cells, axis, chunk, acc, buffers)
+        if axis.size > SINGLE_CALL and (axis.out == 1 or (n == 1 and chunk.along == -2)):
+            return _single(operation, cells, axis, chunk, acc)
     return _by_offsets(operation, cells, chunk, acc)
 
 
@@ -164,8 +164,8 @@ def reduce_rows(op: np.ufunc, cells: NDArray[Any], acc: NDArray[Any], *, started
 
 
 def _single(operation: Reduction, cells: NDArray[Any], axis: Axis, chunk: AxisChunk, acc: NDArray[Any]) -> NDArray[Any]:
-    start = int(axis.first_cells(0, 1)[0]) - chunk.first
-    count = int(axis.counts(0, 1)[0])
+    start = int(axis.first_cells(chunk.a, chunk.b)[0]) - chunk.first
+    count = int(axis.counts(chunk.a, chunk.b)[0])
     window = cells[chunk.at(slice(start, start + (count - 1) * axis.dilation + 1, axis.dilation))]
     if count == 0:
         acc.fill(operation.neutral_for(acc.dtype))
