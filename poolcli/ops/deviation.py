@@ -142,12 +142,16 @@ def _spread(view: WindowView, kind: np.dtype[Any]) -> tuple[NDArray[Any], NDArra
 
     spread = view.scratch.empty("spread", view.shape, kind)
     if kind.kind == "f" or _overlaps(view.window, MANY_WHOLE_CELLS, MANY_WHOLE_SHARED):
-        sums = view.total_values().dtype if kind == np.int32 else kind  # the smallest type
+        sums, of_squares = (_small(view, power, kind) for power in (1, 2))
         wide = cast(view.block, sums)
         total = view.reduce(np.add, prepare=lambda _: wide, name="total")
-        if sums != kind:
-            total, wide = cast(total, kind, "cast total"), cast(view.block, kind)
+        if of_squares != sums:
+            wide = cast(view.block, of_squares)
         squares = view.reduce(np.add, prepare=lambda _: np.square(wide, out=wide))
+        if sums != kind:
+            total = cast(total, kind, "cast total")
+        if of_squares != kind:
+            squares = cast(squares, kind, "cast squares")
     else:
         total, squares = (view.scratch.empty(name, view.shape, kind) for name in ("sum", "squares"))
         total.fill(0)
@@ -160,6 +164,14 @@ def _spread(view: WindowView, kind: np.dtype[Any]) -> tuple[NDArray[Any], NDArra
     np.square(total, out=spread)
     np.subtract(squares, spread, out=spread)
     return spread, squares, total
+
+
+def _small(view: WindowView, power: int, kind: np.dtype[Any]) -> np.dtype[Any]:
+    """The type of at most 4 bytes that holds the sum of the cells, to `power`, of each window; `kind` where none does."""
+    if not view.values.whole or (power == 2 and kind.itemsize <= 4):
+        return kind
+    found = view.total_values(power).dtype
+    return found if found.kind in "iu" and found.itemsize <= 4 else kind
 
 
 def _from_safe_sums(view: WindowView) -> NDArray[Any]:

@@ -171,3 +171,22 @@ def test_integers_are_exact(dtype, size):
     n = size * size
     exact = (n * (cells * cells).sum(-1) - cells.sum(-1) ** 2).astype(float)
     np.testing.assert_array_equal(found, (np.sqrt(exact) / n).astype(np.float32))
+
+
+@pytest.mark.parametrize(("dtype", "size"), [("uint8", 257), ("uint8", 258), ("uint16", 256), ("int16", 181)])
+def test_sums_of_large_windows_do_not_wrap(dtype, size):
+    """Squares, and cells, whose sums just have room in 4 bytes, or have none."""
+    info = np.iinfo(dtype)
+    x = np.full((620, 640), info.min or info.max, dtype)
+    x[:300] = np.random.default_rng(0).choice(np.array([info.min, info.max], dtype), (300, 640))
+
+    found = poolcli.pool2d(x, "std", size=size, stride=1)
+
+    sums = []
+    for power in (1, 2):
+        corners = np.pad(x.astype(np.int64) ** power, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+        rows = corners[size:] - corners[:-size]
+        sums.append(rows[:, size:] - rows[:, :-size])
+    n = size * size
+    exact = n * sums[1] - sums[0] ** 2
+    np.testing.assert_allclose(found, np.sqrt(exact.astype(float)) / n, rtol=1e-7)
