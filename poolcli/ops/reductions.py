@@ -3,10 +3,10 @@
 - Offsets: one strided slice for each cell of the window, ``acc op= cells[i : … : stride]``. The cost grows with the size.
 - Running, for windows that overlap much: the reduction of 2, 4, 8, … neighbours for every cell, each from the one
   before; a window of any size is then made of a few of these. The cost grows with the logarithm of the size.
-- One call of numpy, where the axis has a single window.
+- One call of numpy, where there is a single window, and for long windows side by side.
 
-The sum of floats depends on the order of the additions. The method and the order therefore follow from the axis alone:
-never from the chunk, the strip, the number of planes or of threads.
+The sum of floats depends on the order of the additions. The order therefore follows from the axis alone: never from the
+chunk, the strip, the number of planes or of threads.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ IDEMPOTENT = (np.maximum, np.minimum)
 
 SINGLE_CALL = 4
 """A single window of more cells is reduced by one call."""
+
+LONG, MOST_PER_CELL = 12, 6
+"""Cells of windows along the columns from which they are reduced one by one, and most windows for each of these cells."""
 
 
 class Reduction(NamedTuple):
@@ -119,6 +122,10 @@ def reduce_axis(
             return _running(operation, cells, axis, chunk, acc, buffers)
         if axis.size > SINGLE_CALL and (axis.out == 1 or (n == 1 and chunk.along == -2)):
             return _single(operation, cells, axis, chunk, acc)
+        if chunk.along == -1 and _are_long(axis) and cells.dtype == acc.dtype and not _rounds(operation.ufunc, dtype):
+            start = chunk.a * axis.stride - axis.before - chunk.first
+            side_by_side = cells[..., start : start + n * axis.size].reshape(*shape, axis.size)
+            return operation.ufunc.reduce(side_by_side, axis=-1, dtype=dtype, out=acc)
     return _by_offsets(operation, cells, chunk, acc)
 
 
@@ -136,6 +143,16 @@ def _overlap_much(axis: Axis) -> bool:
     return (hi - lo).bit_length() + 2 < (hi - lo) / axis.stride
 
 
+def _are_long(axis: Axis) -> bool:
+    """Whether the windows of an axis lie side by side, are all whole, and are so long that they are better taken one by one."""
+    apart = axis.stride == axis.size >= LONG and axis.dilation == 1 and axis.out <= MOST_PER_CELL * axis.size
+    return apart and axis.whole(0, axis.out) == (0, axis.out)
+
+
+def _rounds(op: np.ufunc, dtype: np.dtype[Any]) -> bool:
+    return op is np.add and dtype.kind == "f"
+
+
 def combine(op: np.ufunc, acc: NDArray[Any], where: tuple[Any, ...], cells: NDArray[Any]) -> None:
     """acc[where] op= cells, where selections may also be arrays of positions."""
     if all(isinstance(index, slice) or index is Ellipsis for index in where):
@@ -151,7 +168,7 @@ def reduce_rows(op: np.ufunc, cells: NDArray[Any], acc: NDArray[Any], *, started
     With `started`, what `acc` holds comes first. Floats are added row by row: numpy would add in pairs where the rows
     are the fastest axis in memory, so they are laid out anew.
     """
-    if op is not np.add or acc.dtype.kind != "f":
+    if not _rounds(op, acc.dtype):
         part = op.reduce(cells, axis=-2, dtype=acc.dtype, keepdims=True)
         op(acc, part, out=acc) if started else np.copyto(acc, part)
         return

@@ -132,6 +132,8 @@ def photographs(folder: str, count: int) -> str:
 
 def _made(folder: str, name: str, count: int, size: tuple[int, int], suffix: str, **settings: int) -> str:
     made = os.path.join(folder, name)
+    if os.path.isdir(made):
+        return made
     os.makedirs(made)
     rng = np.random.default_rng(1)
     height, width = size

@@ -8,6 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 import poolcli
 from poolcli.ops.stochastic import uniform
 
+RANDOM = np.random.default_rng(0)
 WHOLE = (300, 400)
 GEOMETRIES = {
     "2": ((700, 900), {"size": 2}),
@@ -245,3 +246,33 @@ def test_few_large_windows_are_taken_one_by_one(kind, dtype, size):
                     wide = cells.astype(np.float64)
                     expected = wide.std() if kind == "std" else np.median(wide)
                 np.testing.assert_allclose(y[plane, i, j], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["max", "min", "sum", "range"])
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "float32", "float64"])
+@pytest.mark.parametrize(
+    ("size", "left_over", "planes"), [(12, 0, 1), (12, 5, 3), (31, 30, 1), (64, 1, 2), (150, 7, 1)]
+)
+def test_long_windows_side_by_side(kind, dtype, size, left_over, planes):
+    """Windows that are taken one by one, and beyond them columns that no window reads."""
+    shape = (planes, 3 * size + left_over, 5 * size + left_over)
+    x = RANDOM.integers(0, 200, shape).astype(dtype)
+    if x.dtype.kind == "f":
+        x[0, size - 1, size - 1] = x[-1, 2 * size, 4 * size] = np.nan
+    apart = x[:, : 3 * size, : 5 * size].reshape(planes, 3, size, 5, size)
+    wanted = {
+        "max": apart.max((2, 4)),
+        "min": apart.min((2, 4)),
+        "sum": apart.sum((2, 4)),
+        "range": apart.max((2, 4)) - apart.min((2, 4)),
+    }
+    np.testing.assert_array_equal(poolcli.pool2d(x, kind, size, stride=size, padding="valid"), wanted[kind])
+
+
+@pytest.mark.parametrize("kind", ["max", "min", "sum"])
+def test_long_windows_of_which_some_are_partial(kind):
+    x = RANDOM.integers(0, 200, (100, 130)).astype(np.int16)
+    y = poolcli.pool2d(x, kind, 20, stride=20, padding=10)
+    padded = np.pad(x.astype(float), 10, constant_values=0 if kind == "sum" else np.nan)
+    apart = padded[:120, :140].reshape(6, 20, 7, 20)
+    np.testing.assert_array_equal(y, {"max": np.nanmax, "min": np.nanmin, "sum": np.sum}[kind](apart, (1, 3)))
