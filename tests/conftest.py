@@ -1,6 +1,7 @@
-"""Ctrl-C works in the programs that tests start, even where the shell started pytest in the background."""
+"""Signals end the programs that tests start, even where pytest was started in the background or by nohup."""
 
 import signal
 
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a job of a script has it; children would inherit that
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:  # children would inherit that
+        signal.signal(number, handler)
