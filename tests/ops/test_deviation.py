@@ -173,7 +173,7 @@ def test_integers_are_exact(dtype, size):
     np.testing.assert_array_equal(found, (np.sqrt(exact) / n).astype(np.float32))
 
 
-@pytest.mark.parametrize(("dtype", "size"), [("uint8", 257), ("uint8", 258), ("uint16", 256), ("int16", 181)])
+@pytest.mark.parametrize(("dtype", "size"), [("uint8", 257), ("uint8", 258), ("uint16", 150), ("int16", 181)])
 def test_sums_of_large_windows_do_not_wrap(dtype, size):
     """Squares, and cells, whose sums just have room in 4 bytes, or have none."""
     info = np.iinfo(dtype)
