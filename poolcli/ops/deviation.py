@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poolcli.ops.norms import is_safe
 from poolcli.ops.reductions import additions, combine
 from poolcli.ops.windows import Axis
 
@@ -44,6 +45,9 @@ GATHERED = 256
 
 LEAST_ROOT = 1e-145
 """Squares of smaller deviations may have lost digits: float64 has fewer of them below 2e-308."""
+
+LEAST_CELL = 1e-120
+"""Cells that differ, and are larger, differ by 1e-16 of it and more: their deviation is above `LEAST_ROOT`."""
 
 
 def std(view: WindowView) -> NDArray[Any]:
@@ -84,9 +88,9 @@ def _from_deviations(view: WindowView) -> NDArray[Any]:
 
 def _in_range(view: WindowView, root: NDArray[Any]) -> NDArray[Any]:
     """The deviations of float64, of windows whose squares may have left its range by a longer way."""
-    unsafe = ~((root > LEAST_ROOT) & np.isfinite(root))
-    if not unsafe.any():
+    if is_safe(root, LEAST_ROOT, view.block, LEAST_CELL):
         return root
+    unsafe = ~((root > LEAST_ROOT) & np.isfinite(root))
     low = view.reduce(np.minimum, np.inf, name="low")
     high = view.reduce(np.maximum, -np.inf)
     unsafe &= ((low < high) | ~np.isfinite(root)) & np.isfinite(low) & np.isfinite(high)

@@ -57,12 +57,23 @@ def _squares(view: WindowView) -> NDArray[Any]:
 
 def _in_range(view: WindowView, root: NDArray[Any], p: float, scaled: Callable[[], NDArray[Any]]) -> NDArray[Any]:
     """The roots of sums of powers, by the longer way of `scaled` where powers of float64 left its range."""
-    if view.values.dtype != np.float64:
+    least = LEAST_POWER ** (1 / p)
+    if view.values.dtype != np.float64 or is_safe(root, least, view.block, least):
         return root
-    safe = (root > LEAST_POWER ** (1 / p)) & np.isfinite(root)
+    safe = (root > least) & np.isfinite(root)
     if safe.all() or not (np.isfinite(root[~safe]) | np.isposinf(root[~safe])).any():
         return root
     return np.where(safe, root, scaled())
+
+
+def is_safe(roots: NDArray[Any], least: float, cells: NDArray[Any], least_cell: float) -> bool:
+    """Whether no power has left the range of floats: roots are above `least` and finite, or 0 because the cells are.
+
+    Where no cell but zeros is smaller than `least_cell`, a root is not below `least` unless it is 0 by right.
+    """
+    if not roots.size or not roots.max() < np.inf:  # NaN is not
+        return False
+    return bool(roots.min() > least or np.count_nonzero(np.abs(cells) < least_cell) == np.count_nonzero(cells == 0))
 
 
 def _scaled_norm(view: WindowView, p: float, shares: NDArray[Any] | int = 1) -> NDArray[Any]:
