@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from poolcli.batch.own_files import OwnFiles
 from poolcli.batch.patterns import Patterns
-from poolcli.batch.storage import FILE, FOLDER, absolute, is_url
+from poolcli.batch.storage import FILE, FOLDER, is_url
 from poolcli.batch.stores import LOCAL_ONLY
 from poolcli.display import display_name
 from poolcli.errors import OptionError
@@ -63,7 +63,6 @@ def find(
     recursive: bool = False,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
-    sheet: str | None = None,
     made: OwnFiles | None = None,
     examined: Callable[[Source], bool] = lambda _: False,
     stores: Stores = LOCAL_ONLY,
@@ -82,8 +81,6 @@ def find(
     include, exclude : sequence of str
         Patterns as in ``.gitignore`` (`patterns.Patterns`), compared with the path below the input. `include` replaces
         the look at suffixes. A folder that `exclude` matches is not opened.
-    sheet : path, optional
-        The contact sheet of the batch, which may lie in an input; it and its pages are left out.
     made : OwnFiles, optional
         What journals know, DIR's among them.
     examined : callable, optional
@@ -100,7 +97,7 @@ def find(
     OptionError
         An input that is the output folder itself, or a pattern that can match nothing.
     """
-    return _Search(inputs, output, recursive, _Choice(include, exclude, sheet), made, examined, stores).found
+    return _Search(inputs, output, recursive, _Choice(include, exclude), made, examined, stores).found
 
 
 class _Search:
@@ -231,9 +228,8 @@ def _order(source: Source) -> bytes:
 class _Choice:
     """The rules that decide which of the found files are taken."""
 
-    def __init__(self, include: Sequence[str], exclude: Sequence[str], sheet: str | None) -> None:
+    def __init__(self, include: Sequence[str], exclude: Sequence[str]) -> None:
         self._include, self._exclude = Patterns(include), Patterns(exclude)
-        self._pages = None if sheet is None else pages_pattern(absolute(sheet))
 
     def excludes_folder(self, name: str) -> bool:
         """Whether a folder is left out with everything in it."""
@@ -241,8 +237,6 @@ class _Choice:
 
     def refusal(self, path: str, name: str, *, named: bool) -> str:
         """Why a file is left out; empty if it is taken. Files that the user `named` need no suffix of a picture."""
-        if self._pages and not named and self._pages.fullmatch(absolute(path)):
-            return "the contact sheet"
         if named:  # the folders that were written with it count, in `find … | poolcli batch --files-from -`
             typed = os.path.normpath(path)
             name = name if is_url(path) or os.path.isabs(typed) or typed.startswith(os.pardir) else typed

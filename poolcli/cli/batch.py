@@ -181,7 +181,6 @@ def _plan(
         recursive=options["recursive"],
         include=options["include"],
         exclude=options["exclude"],
-        sheet=options["sheet"],
         made=OwnFiles(folder, known.ours, lambda other: read(other, stores).ours, stores),
         examined=known.has_source,
         stores=stores,

@@ -78,12 +78,37 @@ def test_a_sheet_in_the_folder_of_the_pictures_is_no_picture(cli, here, monkeypa
     for _ in range(2):
         result = run(cli, ".", "-o", "out", "--sheet", "sheet.png", "--exclude", "cat*")
         assert len(tree("out")) == 5
-    assert "3 the contact sheet" in result.stderr
+    assert "3 made by poolcli" in result.stderr
     assert [name for name in sorted(os.listdir()) if name.startswith("sheet")] == [
         "sheet-1.png", "sheet-2.png", "sheet-3.png", "sheet-a.png",
     ]  # fmt: skip
     with Image.open("sheet-3.png") as image:
         assert image.width > 100
+
+
+@pytest.mark.parametrize("page", ["f1.png", "sheet-2.png"])
+def test_a_sheet_never_replaces_a_picture_of_the_input_folder(cli, here, monkeypatch, page):
+    monkeypatch.setattr("poolcli.figures.contact_sheet.PER_PAGE", 2)
+    os.mkdir("in")
+    names = [page, "a.png", "b.png", "c.png"] if page != "f1.png" else [page, "a.png"]
+    for name in names:
+        shutil.copy("small.png", f"in/{name}")
+    before = Path("in", page).read_bytes()
+    sheet = "in/f1.png" if page == "f1.png" else "in/sheet.png"
+    stderr = run(cli, "in", "-o", "out", "--sheet", sheet, "--force", code=2).stderr
+    assert "is one of the inputs" in stderr
+    assert Path("in", page).read_bytes() == before
+    assert not tree("out")
+
+
+def test_a_picture_named_like_a_page_of_a_sheet_is_a_picture(cli, here):
+    os.mkdir("in")
+    for name in ("a.png", "sheet-1.png", "sheet-2.png"):
+        shutil.copy("small.png", f"in/{name}")
+    result = run(cli, "in", "-o", "out", "--sheet", "in/sheet.png", "--no-figure")
+    assert "3 done" in result.stderr
+    assert "left out" not in result.stderr
+    assert "3 skipped" in run(cli, "in", "-o", "out", "--sheet", "in/sheet.png", "--no-figure").stderr
 
 
 def test_a_run_killed_after_the_report_finds_it_again(cli, here, monkeypatch):
