@@ -83,6 +83,11 @@ class Artifact(NamedTuple):
         """The suffix of the path, in lower case and without the dot."""
         return os.path.splitext(self.path or "")[1].lower().removeprefix(".")
 
+    @property
+    def option(self) -> str:
+        """The option that gives the path."""
+        return {"result": "-o", "recipe": "--save-recipe"}.get(self.kind, f"--{self.kind}")
+
     def files(self, recipe: Recipe) -> list[str]:
         """Paths of the files that this artifact writes; none for stdout."""
         if self.path is None:
@@ -250,20 +255,21 @@ def check_artifacts(
         if one.format is not None:
             pixels.check(one.format)
     new_folders = [one for one in artifacts if KINDS[one.kind].is_folder and not os.path.isdir(one.path or "")]
-    check_files([one.path for one in new_folders if one.path is not None], [], force=False)
+    check_files([(one.path, one.option) for one in new_folders if one.path is not None], [], force=False)
     inside = {path for one in new_folders for path in one.files(recipe)}
-    files = [path for one in artifacts for path in one.files(recipe)]
+    files = [(path, one.option) for one in artifacts for path in one.files(recipe)]
     check_files(files, sources, force=force, unchecked=inside)
 
 
 def check_files(
-    files: Sequence[str], sources: Sequence[str], *, force: bool, unchecked: Iterable[str] = frozenset()
+    files: Sequence[tuple[str, str]], sources: Sequence[str], *, force: bool, unchecked: Iterable[str] = frozenset()
 ) -> None:
     """Check files before they are written.
 
     Parameters
     ----------
-    files : sequence of path
+    files : sequence of (path, option)
+        Each with the option that gives its name.
     sources : sequence of path
         The inputs, which no file may replace.
     force : bool
@@ -277,7 +283,7 @@ def check_files(
         A file exists and `force` is false, cannot be written, is an input, or is named twice.
     """
     seen: set[str] = set()
-    for path in files:
+    for path, option in files:
         real = os.path.realpath(path)
         if real in seen:
             raise RefusedError(path, OptionError("two outputs have this name; give them different names"))
@@ -285,7 +291,7 @@ def check_files(
         if path in unchecked:
             continue
         try:
-            check_target(path, force=force, inputs=sources)
+            check_target(path, force=force, inputs=sources, option=option)
         except (OptionError, OutputError) as error:
             raise RefusedError(path, error) from None
 

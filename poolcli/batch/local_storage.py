@@ -56,9 +56,9 @@ class LocalStorage:
         """The path: whoever reads it opens it."""
         return path
 
-    def check_target(self, path: str, *, force: bool) -> None:
+    def check_target(self, path: str, *, force: bool, option: str = "-o") -> None:
         """`images.atomic.check_target`."""
-        check_target(path, force=force)
+        check_target(path, force=force, option=option)
 
     def may_be_claimed(self, path: str) -> bool:
         """Whether it is a regular file, or none yet."""

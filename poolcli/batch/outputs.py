@@ -49,8 +49,10 @@ class BatchOutputs:
             return real.removeprefix(f"{self._folder}/")
         return os.path.relpath(real, self._folder)
 
-    def check(self, path: str) -> None:
-        """Refuse a file that cannot be written, that poolcli did not write, or that is a picture or a result.
+    def check(self, path: str, option: str, read: Sequence[str] = ()) -> None:
+        """Refuse a file that cannot be written, that poolcli did not write, that is a picture or a result, or that is `read`.
+
+        `option` is the one that gives its name.
 
         Raises
         ------
@@ -59,13 +61,15 @@ class BatchOutputs:
         name, storage = self.name(path), self._stores.of(path)
         found = storage.status(path)
         if any(name in (item.result, item.figure) for item in self._items):
-            raise OptionError("is one of the results; choose another name")
+            raise OptionError(f"is one of the results; choose another name with {option}")
         if name.split(os.sep)[0] == OWN:
             raise OptionError("lies in the folder of the journal; choose another folder")
         file = found and found.stamp.file
         if file and any(item.source.stamp and item.source.stamp.file == file for item in self._items):
-            raise OptionError("is one of the inputs; choose another name")
-        storage.check_target(path, force=self._force or name in self._known.ours)
+            raise OptionError(f"is one of the inputs; choose another name with {option}")
+        if file and any(same and same.stamp.file == file for same in map(storage.status, read)):
+            raise OptionError(f"is read by this command; choose another name with {option}")
+        storage.check_target(path, force=self._force or name in self._known.ours, option=option)
 
     def write(self, path: str, data: Any, journal: Journal) -> None:
         """Write a file after noting it in the journal, so that the next run recognises it even if this one is killed.

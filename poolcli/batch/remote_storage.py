@@ -17,7 +17,7 @@ from poolcli.batch.listing import Listing, seconds_of, status_of
 from poolcli.batch.remote_errors import NO_BUCKET, as_ours, is_precondition, is_unknown
 from poolcli.batch.storage import FILE, FOLDER, DamagedError, Entry, Status, StoreLostError
 from poolcli.errors import ImageError, OptionError, OutputError
-from poolcli.images.atomic import EXISTS
+from poolcli.images.atomic import EXISTS, exists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -243,12 +243,12 @@ class RemoteStorage:
         stream.name = path
         return stream
 
-    def check_target(self, path: str, *, force: bool) -> None:
+    def check_target(self, path: str, *, force: bool, option: str = "-o") -> None:
         """Refuse an object that exists, without `force`, and a protocol that holds no results."""
         self.check_writable()
         found = self._ask(self.real(path))
         if found is not None and found.kind == FILE and not force:
-            raise OutputError(EXISTS)
+            raise OutputError(exists(option))
 
     def check_writable(self) -> None:
         """Refuse a protocol whose files could be seen half-written."""

@@ -145,7 +145,7 @@ class Storage(Protocol):
         """What `images.read` reads; raises `ImageError`, also where it is known to have another size."""
         ...
 
-    def check_target(self, path: str, *, force: bool) -> None:
+    def check_target(self, path: str, *, force: bool, option: str = "-o") -> None:
         """Refuse a file that cannot be written, or exists, without `force`; raises `OutputError` or `OptionError`."""
         ...
 

@@ -11,7 +11,7 @@ from poolcli.batch.storage import FILE, FOLDER, absolute, is_url
 from poolcli.batch.worker import Task
 from poolcli.display import display_name
 from poolcli.errors import OptionError
-from poolcli.images.atomic import EXISTS
+from poolcli.images.atomic import exists
 
 if TYPE_CHECKING:
     from poolcli.batch.journal_state import JournalEntry, JournalState
@@ -49,7 +49,7 @@ def next_task(item: Item, known: JournalState, folder: str, settings: WorkOption
         )
     for name, status in found.items():
         if status is not None and name not in known.ours:
-            return Decision(refusal=f"{display_name(os.path.join(folder, name))} {EXISTS}")
+            return Decision(refusal=f"{display_name(os.path.join(folder, name))} {exists('--name')}")
     ours = any(name in known.ours for name in names)  # a worker of the run before may be writing it just now
     return Decision(task._replace(replace=ours or any(found.values())))
 
@@ -59,7 +59,7 @@ def _in_the_way(item: Item, folder: str, found: dict[str, Status | None], storag
     for name, status in found.items():
         if status is not None and status.kind != FILE:  # a link may lead out of the folder
             where = display_name(os.path.join(folder, name))
-            return f"{where} exists and is no regular file; choose another name"
+            return f"{where} exists and is no regular file; choose another --name or folder"
     below = os.path.dirname(item.result)
     while below:
         path = os.path.join(folder, below)

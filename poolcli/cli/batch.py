@@ -37,7 +37,7 @@ from poolcli.cli.options import (
     recipe_options,
     recipe_settings,
 )
-from poolcli.cli.parameters import FileName, ParsedType
+from poolcli.cli.parameters import FileName, ParsedType, files_read
 from poolcli.cli.runner import errors_about, to_stdout
 from poolcli.display import display_name
 from poolcli.errors import PoolcliError
@@ -149,9 +149,9 @@ def command(inputs: Sequence[str], **options: Any) -> None:
             found, items = _plan(names, known, template, options, console, stores)
             about = display_name(folder)
             extras = BatchOutputs(items, folder, known, force=options["force"], stores=stores)
-            for path in _extras(options, len(items)):
+            for path, option in _extras(options, len(items)):
                 with errors_about(display_name(path)):
-                    extras.check(path)
+                    extras.check(path, option, files_read(options["files_from"]))
             code = batch_messages.dry_run(items, known, settings, options)
         else:
             waiting = write_stderr if options["wait"] else None
@@ -211,9 +211,9 @@ def _work(
     settings.stores.of(folder).sweep(os.path.join(folder, name) for name in below)
     batch = Batch(items, folder, settings, journal, force=options["force"])
     extras = BatchOutputs(items, folder, journal.known, force=options["force"], stores=settings.stores)
-    for path in _extras(options, len(items)):
+    for path, option in _extras(options, len(items)):
         with errors_about(display_name(path)):
-            extras.check(path)
+            extras.check(path, option, files_read(options["files_from"]))
         settings.stores.of(path).sweep([os.path.dirname(path) or os.curdir], of=os.path.basename(path))
     kept: dict[str, str] = {}
     if options["prune"] and (found.problems or not items or not all(item.source.stamp for item in items)):
@@ -270,13 +270,14 @@ def _engine(options: dict[str, Any], batch: Batch, settings: WorkOptions, consol
         raise failure(error, "") from None
 
 
-def _extras(options: dict[str, Any], count: int) -> list[str]:
-    """The report and the pages of the sheet, as far as they are files."""
-    files = [options["report"]] if options["report"] and not batch_options.is_stdout(options["report"]) else []
+def _extras(options: dict[str, Any], count: int) -> list[tuple[str, str]]:
+    """The report and the pages of the sheet, as far as they are files, each with its option."""
+    report = options["report"]
+    files = [(report, "--report")] if report and not batch_options.is_stdout(report) else []
     if options["sheet"]:
         from poolcli.batch import sheet
 
-        files += sheet.pages(options["sheet"], count)
+        files += [(page, "--sheet") for page in sheet.pages(options["sheet"], count)]
     return files
 
 

@@ -23,7 +23,8 @@ from poolcli.cli.options import (
     recipe_settings,
     threads_option,
 )
-from poolcli.cli.runner import STDIN, errors_about, read_picture, source_name, to_stdout
+from poolcli.cli.parameters import files_read
+from poolcli.cli.runner import errors_about, read_picture, source_name, to_stdout
 from poolcli.display import display_name
 from poolcli.figures import PANEL
 from poolcli.figures.map_row import layer_name
@@ -72,7 +73,7 @@ def command(image: str, **options: Any) -> None:
         suffix = "" if output is None else artifact("figure", output).suffix
     if output is not None:
         with errors_about(display_name(output)):
-            check_target(output, force=options["force"], inputs=[] if image == STDIN else [image])
+            check_target(output, force=options["force"], inputs=files_read(image))
     start = time.perf_counter()
     with errors_about(source_name(image)):
         picture = read_picture(image, recipes[0], max_pixels=options["max_pixels"], console=console)

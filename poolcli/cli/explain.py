@@ -18,8 +18,8 @@ from poolcli.cli.options import (
     recipe_options,
     recipe_settings,
 )
-from poolcli.cli.parameters import FileName, ParsedType
-from poolcli.cli.runner import STDIN, errors_about, opened, source_name, to_stdout
+from poolcli.cli.parameters import FileName, ParsedType, files_read
+from poolcli.cli.runner import errors_about, opened, source_name, to_stdout
 from poolcli.display import display_name, quoted, shortened
 from poolcli.errors import OptionError
 from poolcli.explanation.crop import centre_crop, parse_crop, parse_window, read_picture
@@ -98,7 +98,7 @@ def command(image: str | None, **options: Any) -> None:
         recipe = make_recipe(**given)
     if output is not None:
         with errors_about(display_name(output)):
-            check_target(output, force=options["force"], inputs=_files(image, options))
+            check_target(output, force=options["force"], inputs=files_read(image, options["matrix"]))
     with errors_about(source_name(image) if image is not None else ""):
         explanation = _explanation(image, recipe, options, console)
         if options["window"] is not None:
@@ -143,10 +143,6 @@ def _check(image: str | None, options: dict[str, Any]) -> None:
     if options["window"] is not None and suffix == ".gif":
         msg = "--window with a .gif, which shows all windows: write a .png, .svg, .html or .txt"
         raise OptionError(msg)
-
-
-def _files(image: str | None, options: dict[str, Any]) -> list[str]:
-    return [name for name in (image, options["matrix"]) if name and name != STDIN and os.path.isfile(name)]
 
 
 def _suffix(output: str | None) -> str:

@@ -35,7 +35,7 @@ from poolcli.cli.options import (
     recipe_options,
     recipe_settings,
 )
-from poolcli.cli.parameters import FileName, ParsedType, option
+from poolcli.cli.parameters import FileName, ParsedType, files_read, option
 from poolcli.cli.runner import errors_about, to_stdout
 from poolcli.display import display_name
 from poolcli.errors import OptionError
@@ -149,9 +149,10 @@ def command(inputs: Sequence[str], **options: Any) -> None:
         )
     targets = [] if output in (None, "-") else [output]
     figures = figure_files(options["figure"], len(found.sources))
-    for path in (*targets, *figures):
+    read = files_read(options["files_from"], options["model"], *(source.path for source in found.sources))
+    for path, option_name in (*((one, "-o") for one in targets), *((one, "--figure") for one in figures)):
         with errors_about(display_name(path)):
-            check_target(path, force=options["force"], inputs=[source.path for source in found.sources])
+            check_target(path, force=options["force"], inputs=read, option=option_name)
     what_was_found(found, found.sources, console)  # type: ignore[arg-type]
     start = time.perf_counter()
     work = FeatureWork(how, options["max_pixels"], console.verbose > 1)

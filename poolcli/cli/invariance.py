@@ -26,7 +26,7 @@ from poolcli.cli.options import (
     recipe_settings,
     threads_option,
 )
-from poolcli.cli.parameters import FileName, ParsedType, option
+from poolcli.cli.parameters import FileName, ParsedType, files_read, option
 from poolcli.cli.progress import progress_lines
 from poolcli.cli.runner import STDIN, errors_about, read_picture, source_name, to_stdout
 from poolcli.display import display_name, quoted
@@ -147,9 +147,9 @@ def command(image: str | None, **options: Any) -> None:
         once, recipes = (
             leveled_recipes(kinds, settings, levels, crops=fill is None) for levels in (1, options["levels"])
         )
-        sources = [name for name in (image, options["against"]) if name not in (None, STDIN)]
-        outputs = [name for name in (options["output"], options["csv_file"]) if name not in (None, STDIN)]
-        artifacts.check_files(outputs, sources, force=options["force"])
+        named = ((options["output"], "-o"), (options["csv_file"], "--csv"))
+        outputs = [(name, option_name) for name, option_name in named if name not in (None, STDIN)]
+        artifacts.check_files(outputs, files_read(image, options["against"]), force=options["force"])
     if image is not None and fill is not None and any(_pads_with_zeros(step) for step in recipes[0].stages):
         console.say(
             "the filter's zero padding makes a frame that no shift moves: --conv-padding-mode replicate avoids it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
     ParamType = click.ParamType[Any]
 else:
     ParamType = click.ParamType  # generic from Click 8.3 on only
+
+_READ = "poolcli.files_read"
+
+
+def files_read(*others: str | None) -> list[str]:
+    """The files that the options of this command are read from, and `others`: no output may replace them."""
+    context = click.get_current_context(silent=True)
+    read = context.meta.get(_READ, ()) if context is not None else ()
+    return [*read, *(one for one in others if one and one != "-")]
 
 
 class ParsedType(ParamType):
@@ -50,6 +60,8 @@ class ParsedType(ParamType):
         return self.name
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if ctx is not None and isinstance(value, str) and "\0" not in value and os.path.exists(value):
+            ctx.meta.setdefault(_READ, []).append(value)
         try:
             return self._convert(value)
         except OptionError as error:

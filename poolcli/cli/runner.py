@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from poolcli import artifacts
 from poolcli.cli.console import stdout_is_terminal, write_json, write_stdout
 from poolcli.cli.exit_codes import Failure, failure
+from poolcli.cli.parameters import files_read
 from poolcli.cli.progress import progress_lines
 from poolcli.display import display_name
 from poolcli.errors import ImageError, OptionError, PoolcliError
@@ -86,7 +87,7 @@ def run(
     """
     with errors_about(""):
         check_stdout(outputs, as_json=as_json, force=force, preview=preview)
-        sources = [] if image == STDIN else [image]
+        sources = files_read(image)
         artifacts.check_artifacts(outputs, recipe, sources, pixels=pixels, force=force)
     start = time.perf_counter()
     kept = artifacts.kept(outputs)

@@ -27,7 +27,13 @@ except ImportError:  # Windows
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 """Errors that writing the next file would raise as well."""
 
-EXISTS = "exists already; choose another name with -o, or replace it with --force"
+
+def exists(option: str) -> str:
+    """What is said of an existing file whose name an option gives."""
+    return f"exists already; choose another name with {option}, or replace it with --force"
+
+
+EXISTS = exists("-o")
 PART = r"\..*\.[0-9a-f]{16}\.poolcli\.part"
 """Names of files while they are written; one that is left over is from a process that was killed."""
 
@@ -42,7 +48,7 @@ _NO_FOLDER_SYNC = {*_NO_SYNC, errno.EACCES, errno.EPERM, errno.EISDIR, errno.EBA
 _NO_MODE = {errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
-def check_target(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> None:
+def check_target(path: Path, *, force: bool, inputs: Iterable[Path] = (), option: str = "-o") -> None:
     """Refuse, before any work, a result that could not be written or would replace its own input.
 
     Parameters
@@ -52,6 +58,8 @@ def check_target(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> Non
         Whether an existing file may be replaced.
     inputs : iterable of path
         Compared as files, so that a link or another spelling of the name is recognised.
+    option : str
+        The option that gives the path.
 
     Raises
     ------
@@ -76,7 +84,7 @@ def check_target(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> Non
         if any(_same(path, status, other) for other in inputs):
             raise OptionError("is the input itself; choose another name")
         if status is not None and not force:
-            raise OutputError(EXISTS)
+            raise OutputError(exists(option))
         folder = os.path.dirname(os.path.realpath(path))
         if not os.path.isdir(folder):
             what = "is not a folder" if os.path.exists(folder) else "does not exist"

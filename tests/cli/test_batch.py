@@ -323,7 +323,7 @@ def test_a_report_is_replaced_by_the_same_command_and_never_a_foreign_one(cli, f
     with open("a.csv", "wb") as file:
         file.write(b"mine")
     result = batch(cli, four, "-o", "out", "--no-figure", "--report", "a.csv", code=1)
-    assert result.stderr == "a.csv: exists already; choose another name with -o, or replace it with --force\n"
+    assert result.stderr == "a.csv: exists already; choose another name with --report, or replace it with --force\n"
     with open("a.csv", "rb") as file:
         assert file.read() == b"mine"
     assert tree("out") == {}

@@ -504,3 +504,78 @@ def test_absurd_numbers_end_at_once_in_at_most_one_error_line(shell, files, argu
         assert done.returncode in (1, 2)
         assert done.stderr.decode().splitlines()[-1].split(": ")[0] in ("small.png", "Error")
         assert files() == before
+
+
+OUTPUTS = {
+    "result": ("run small.png", "-o", "made.png"),
+    "figure": ("run small.png -o p.png", "--figure", "made.png"),
+    "figure beside": ("run small.png", "--figure", "small.figure.png"),
+    "ladder": ("run small.png --repeat 2 -o p.png", "--ladder", "made.png"),
+    "indices": ("run small.png -o p.png", "--indices", "made.npy"),
+    "recipe": ("run small.png -o p.png", "--save-recipe", "made.json"),
+    "stages": ("run small.png -o p.png", "--stages", "made"),
+    "comparison": ("compare small.png", "-o", "made.png"),
+    "explanation": ("explain small.png --crop 0,0,4x4", "-o", "made.png"),
+    "shifts": ("invariance small.png --max-shift 1 --levels 1", "--csv", "made.csv"),
+    "curves": ("invariance small.png --max-shift 1 --levels 1", "-o", "made.png"),
+    "vectors": ("features small.png", "-o", "made.csv"),
+    "feature figure": ("features small.png", "--figure", "made.png"),
+    "report": ("batch small.png -o out", "--report", "made.csv"),
+    "sheet": ("batch small.png -o out", "--sheet", "made.png"),
+}
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_what_exists_is_refused_with_advice_that_works(cli, here, output):
+    """The option that the message names, with another name, makes the command work."""
+    command, option, name = OUTPUTS[output]
+    words = command.split()
+    here.joinpath(name).write_bytes(b"mine")
+    if option == "--stages":
+        here.joinpath(name).unlink()
+        here.joinpath(name).mkdir()
+        here.joinpath(name, "0-input.png").write_bytes(b"mine")
+    given = [] if output == "figure beside" else [option, name]
+    refused = cli(*words, *given)
+    assert refused.exit_code == 1, refused.stderr
+    (line,) = [line for line in refused.stderr.splitlines() if "exists already" in line]
+    advised = line.partition("choose another name with ")[2].partition(",")[0]
+    assert advised == option
+    followed = cli(*words, advised, name.replace("made", "other").replace("small", "other"))
+    assert followed.exit_code == 0, followed.stderr
+    if option != "--stages":
+        assert here.joinpath(name).read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "run small.png --kernel k.csv --save-recipe k.json",
+        "run small.png --kernel k.csv --indices l.npy",
+        "run small.png --recipe r.json --save-recipe r.json",
+        "compare small.png --kernel k.npy -o k.png",
+        "explain small.png --crop 0,0,8x8 --recipe r.png -o r.png",
+        "invariance small.png --kernel k.csv --csv k.csv",
+        "features small.png --bank k.npy -o k.npy",
+        "features --files-from k.csv -o k.csv",
+        "batch small.png -o out --kernel k.csv --report k.csv",
+        "batch --files-from k.csv -o out --report k.csv",
+        "batch small.png -o out --recipe r.png --sheet r.png",
+    ],
+)
+def test_no_output_replaces_a_file_that_the_command_reads(cli, here, line):
+    """Under its own name or through a link, and with --force."""
+    here.joinpath("k.csv").write_text("small.png\n" if "--files-from" in line else "1,1\n1,1\n")
+    np.save("k.npy", np.ones((3, 3)))
+    assert cli("run", "small.png", "--no-figure", "-o", "r.png", "--save-recipe", "r.json").exit_code == 0
+    words = line.split()
+    at = next(i for i in range(len(words)) if words[i] in ("--kernel", "--recipe", "--bank", "--files-from")) + 1
+    read, replaced = words[at], words[-1]
+    if read != replaced:
+        os.link(read, replaced)
+    before = here.joinpath(read).read_bytes()
+    refused = cli(*words, "--force")
+    assert refused.exit_code == 2, refused.stderr
+    assert f"{replaced}: is " in refused.stderr
+    assert "choose another name" in refused.stderr
+    assert here.joinpath(read).read_bytes() == before
