@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WHOLE = float(1 << 24)
 """Whole numbers below are float32, and so are their sums: in whatever order they are added."""
 
-OWN_ERROR = 2e-7
+OWN_ERROR = 5e-7
 """Of a filter of real numbers, times the sum of the magnitudes of its weights and the largest value."""
 SUM_ERROR = 2.0**-24
 """Of each addition of float32 in an engine, in the same unit."""

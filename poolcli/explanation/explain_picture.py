@@ -79,7 +79,8 @@ def explain_picture(
         return replace(named[0], others=tuple(named[1:]))
     sized = replace(recipe, resize=None)  # the picture has its size already; a crop of it is not resized again
     result = replace(execute(picture, sized, threads=1, statistics=False, keep_maps=True, plane=plane), recipe=recipe)
-    raw, maps = list(result.raw_maps.values()), list(result.maps.values())
+    raw = list(result.raw_maps.values())
+    maps = [_exact(shown, whole) for shown, whole in zip(result.maps.values(), raw, strict=True)]
     height, width = maps[0].shape
     placed = plan(sized, (height, width), 1, picture.values.dtype)
     stages: list[ExplainedStage] = []
@@ -89,6 +90,14 @@ def explain_picture(
         else:
             stages.append(_stage(one, before, after, raw_after))
     return Explanation(picture.source, crop, full or (height, width), maps[0], result, tuple(_numbered(stages)))
+
+
+def _exact(shown: NDArray[np.float32], raw: NDArray[Any]) -> NDArray[Any]:
+    """A map as it is shown: in float64 where it holds whole numbers that float32 would round."""
+    wide = raw.reshape(shown.shape).astype(np.float64)
+    if (np.abs(wide) > 1 << 24).any() and (np.rint(wide) == wide).all() and np.allclose(wide, shown, rtol=1e-6):
+        return wide
+    return shown
 
 
 def channel_names(count: int, leading: tuple[int, ...] | None = None) -> list[str]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from poolcli.errors import ImageError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -42,11 +44,18 @@ def resized(values: NDArray[Any], size: tuple[int, int], method: str) -> NDArray
     ndarray of shape (height, width) or (height, width, C)
         ``"nearest"`` keeps the type, ``"tf-bilinear"`` gives float32, the others uint8, uint16 or float32.
 
+    Raises
+    ------
+    ImageError
+        Whole numbers that float32 would round, for any other filter than ``"nearest"``.
+
     Examples
     --------
     >>> resized(np.array([[0, 100], [200, 300]], np.uint16), (1, 1), "box")
     array([[150]], dtype=uint16)
     """
+    if method != "nearest" and values.dtype.kind in "iu" and values.dtype.itemsize > 2:
+        _check_exact(values, method)
     if method == "tf-bilinear":
         return tf_bilinear(values, size)
     if values.shape[:2] == size:
@@ -66,6 +75,17 @@ def resized(values: NDArray[Any], size: tuple[int, int], method: str) -> NDArray
             result = np.clip(np.rint(result), 0, 65535)
         out[(..., *channel)] = result
     return out
+
+
+def _check_exact(values: NDArray[Any], method: str) -> None:
+    if not values.size:
+        return
+    largest = max(int(values.max()), -int(values.min()))
+    if largest > 1 << 24:
+        raise ImageError(
+            f"whole numbers up to {largest} are not resized with {method}, which computes in float32 and would round them; "
+            "use --resize-filter nearest, or leave out --resize"
+        )
 
 
 def _nearest(length: int, size: int) -> NDArray[Any]:

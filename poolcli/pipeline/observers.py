@@ -94,7 +94,9 @@ class MapStatistics:
 
 
 def _in_units(value: Any, unit: np.float32) -> float:
-    """A value as the output has it; where that is float32's infinity, the value itself. There is one zero."""
+    """A value as the output has it; the value itself where it is not scaled or float32's infinity. There is one zero."""
+    if unit == 1:
+        return float(value) + 0.0
     scaled = float(np.float32(value) * unit)
     return (scaled if math.isfinite(scaled) else float(value) * float(unit)) + 0.0
 

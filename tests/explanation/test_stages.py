@@ -357,3 +357,12 @@ def test_a_line_of_pytorch_is_told_only_where_it_gives_the_same(values, settings
 )
 def test_a_line_of_keras_is_told_only_where_it_gives_the_same(settings, line):
     assert keras_line(explained(np.ones((9, 9)), kernel="edge", **settings).stages[0]) == line
+
+
+@pytest.mark.parametrize("kind", ["max", "min", "sum", "subsample"])
+def test_whole_numbers_beyond_float32_are_shown_as_they_are(kind):
+    cells = np.array([[99999999, 99999998], [99999997, 16777217]])
+    found = poolcli.explain(cells.astype(np.int32), poolcli.recipe(pool=kind, size=2, range="raw"))
+    np.testing.assert_array_equal(found.stages[0].before, cells)
+    wanted = {"max": cells.max(), "min": cells.min(), "sum": cells.sum(), "subsample": cells[0, 0]}[kind]
+    np.testing.assert_array_equal(found.stages[0].after, [[wanted]])

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from poolcli.api import run
+from poolcli.errors import ImageError
 from poolcli.images.read import from_array
-from poolcli.images.resize import area_average, tf_bilinear
+from poolcli.images.resize import RESIZE_FILTERS, area_average, resized, tf_bilinear
 from poolcli.pipeline.options import recipe
 
 
@@ -84,3 +85,13 @@ def test_the_exercise_is_not_rounded_to_eight_bits():
     assert result.depth == 8
     whole = run(photo, recipe(size=1, resize="60x50", resize_filter="tf-bilinear"))
     np.testing.assert_array_equal(whole.output, tf_bilinear(photo, (60, 50)) * np.float32(1 / 255))
+
+
+@pytest.mark.parametrize("method", [name for name in RESIZE_FILTERS if name != "nearest"])
+@pytest.mark.parametrize("dtype", ["int32", "uint32", "int64"])
+def test_whole_numbers_that_float32_would_round_are_refused(method, dtype):
+    labels = np.full((4, 4), (1 << 24) + 1, dtype)
+    with pytest.raises(ImageError, match=r"up to 16777217 .*float32.*nearest"):
+        resized(labels, (2, 2), method)
+    np.testing.assert_array_equal(resized(labels, (2, 2), "nearest"), labels[:2, :2])
+    np.testing.assert_array_equal(resized(labels - 1, (2, 2), method), labels[:2, :2] - 1)

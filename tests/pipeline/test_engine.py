@@ -659,3 +659,18 @@ def test_a_run_leaves_nothing_that_only_the_search_for_cycles_frees(settings):
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([[99999997, 99999998], [99999998, 99999999]], np.int32),
+        np.array([[2**31 - 1, -(2**31)], [1, 0]], np.int32),
+        np.array([[1 + 2.0**-40, 1 + 2.0**-41], [1, 1]], np.float64),
+    ],
+)
+def test_statistics_of_numbers_that_float32_would_round(values):
+    found = poolcli.run(values, poolcli.recipe(size=1, range="raw")).stages[0]
+    assert (found.min, found.max) == (values.min(), values.max())
+    np.testing.assert_allclose(found.mean, values.mean(), rtol=1e-15)
+    assert found.min <= found.mean <= found.max
