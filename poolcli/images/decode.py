@@ -104,7 +104,8 @@ def decode(
     if page > 1 and kind == "PNG":
         return _frame_of_png(image, stream, header, page, channels, background, announce, own_numbers, nodata)
     if page > 1:
-        _turn_to(image, page, max_pixels, f"{kind} file")
+        turn_to(image, page, stream)
+        check_pixels(image.height, image.width, max_pixels)
         mode = image.mode
     with picture_errors(f"{kind} file"):
         if enough is not None:
@@ -200,12 +201,32 @@ def _upright(values: NDArray[Any], orientation: int) -> NDArray[Any]:
     return np.ascontiguousarray(_UPRIGHT[orientation](values)) if orientation in _UPRIGHT else values
 
 
-def _turn_to(image: ImageFile.ImageFile, page: int, max_pixels: int, what: str) -> None:
-    """Go to a frame or page; its size is checked like that of the first."""
-    with picture_errors(what):
-        _check_page(page, int(getattr(image, "n_frames", 1)))
-        image.seek(page - 1)
-    check_pixels(image.height, image.width, max_pixels)
+def turn_to(image: ImageFile.ImageFile, page: int, stream: BinaryIO) -> None:
+    """Go to a frame or page of an opened file that is not a GIF; its size is not checked.
+
+    Raises
+    ------
+    ImageError
+        No such page, a damaged one, or one of a kind that is not read.
+    """
+    with picture_errors(f"{image.format} file"):
+        if image.format != "TIFF":
+            _check_page(page, int(getattr(image, "n_frames", 1)))
+            image.seek(page - 1)
+            return
+        starts, whole = tiff.page_starts(stream)
+        if page > len(starts) and not whole:
+            raise ImageError(
+                f"damaged TIFF file: no page can be found after page {len(starts)}; write a page from 1 to {len(starts)}"
+            )
+        _check_page(page, len(starts))
+        try:
+            image.seek(page - 1)
+        except (SyntaxError, KeyError):
+            held = tiff.kind_not_read(stream, starts[page - 1])
+            if held is None:
+                raise
+            raise ImageError(f"page {page}: TIFF of {held} is not read; {tiff.READ}") from None
 
 
 def _check_page(page: int, frames: int) -> None:
@@ -324,6 +345,9 @@ def _frames_note(image: ImageFile.ImageFile, page: int, stream: BinaryIO) -> str
             from poolcli.images.gif_blocks import frame_count
 
             frames = frame_count(stream)  # Pillow would decode the first frame once more after counting
+        elif image.format == "TIFF":
+            starts, whole = tiff.page_starts(stream)
+            frames = len(starts) if whole else 1
         else:
             frames = int(getattr(image, "n_frames", 1))
     except Exception:  # noqa: BLE001

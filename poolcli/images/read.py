@@ -24,7 +24,7 @@ from poolcli.images.arrays import (
     standard_type,
     to_gray,
 )
-from poolcli.images.decode import decode, decode_image
+from poolcli.images.decode import decode, decode_image, turn_to
 from poolcli.images.nodata import equal_cells, with_missing
 from poolcli.images.pillow_guard import quiet_pillow
 from poolcli.images.read_options import ReadOptions
@@ -275,6 +275,8 @@ def _from_its_file(image: Image.Image, options: ReadOptions) -> Decoded | None:
         header = stream.read(4096)
         stream.seek(0)
         same = open_picture(stream, sys.maxsize)
+        if image.format == "TIFF" and image.tell():
+            turn_to(same, image.tell() + 1, stream)  # pages may differ in size
         if same.size != image.size or image.info.get("transparency") != same.info.get("transparency"):
             return None  # draft(), or changed by hand
         stream.seek(0)

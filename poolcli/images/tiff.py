@@ -42,6 +42,7 @@ READ = (
 
 _SIZES = {1: "B", 3: "H", 4: "I", 16: "Q"}  # the types of the tags that are read: byte, short, long, long8
 _MOST_VALUES = 64
+_UNREADABLE = (struct.error, OverflowError, OSError, ValueError)
 _FORMAT_NAMES = {UNSIGNED: "", SIGNED: "signed", FLOAT: "float", 5: "complex integer", 6: "complex"}
 _PHOTOMETRIC_NAMES = {
     0: "MinIsWhite gray", 1: "gray", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr", 8: "CIELAB", 9: "ICCLAB",
@@ -59,34 +60,71 @@ _NATIVE = {
 }  # fmt: skip
 
 
-def read_tags(stream: BinaryIO) -> dict[int, tuple[int, ...]]:
-    """Tags of a TIFF's first page that hold whole numbers; empty if the directory cannot be read.
+def read_tags(stream: BinaryIO, start: int | None = None) -> dict[int, tuple[int, ...]]:
+    """Tags of a TIFF's page that hold whole numbers; empty if the directory cannot be read.
 
     Parameters
     ----------
     stream : seekable binary stream
         Its position is restored.
+    start : int, optional
+        Where the page's directory begins, by `page_starts`; without it that of the first page.
 
     Returns
     -------
     dict of int to tuple of int
         At most 64 values of each tag.
     """
-    start = stream.tell()
+    place = stream.tell()
     try:
-        return _tags(stream)
-    except (struct.error, OverflowError, OSError, ValueError):
+        return _tags(stream, start)
+    except _UNREADABLE:
         return {}
     finally:
-        stream.seek(start)
+        stream.seek(place)
 
 
-def _tags(stream: BinaryIO) -> dict[int, tuple[int, ...]]:
+def page_starts(stream: BinaryIO) -> tuple[list[int], bool]:
+    """Where the directories of a TIFF's pages begin, and whether their chain is whole.
+
+    Pillow counts pages by turning the image to each of them, and leaves it on another page if one is damaged or of a
+    kind that it does not read.
+
+    Parameters
+    ----------
+    stream : seekable binary stream
+        Its position is restored.
+    """
+    place, starts = stream.tell(), dict[int, None]()
+    try:
+        order, big, start = _head(stream)
+        size, number = struct.calcsize(order + ("HHQ8s" if big else "HHI4s")), order + ("Q" if big else "I")
+        while start and start not in starts:
+            stream.seek(start)
+            count = struct.unpack(order + ("Q" if big else "H"), stream.read(8 if big else 2))[0]
+            stream.seek(count * size, io.SEEK_CUR)
+            following = struct.unpack(number, stream.read(8 if big else 4))[0]
+            starts[start] = None
+            start = following
+    except _UNREADABLE:
+        return list(starts), False
+    finally:
+        stream.seek(place)
+    return list(starts), True
+
+
+def _head(stream: BinaryIO) -> tuple[str, bool, int]:
+    """Byte order, whether it is a BigTIFF, and where the first directory begins."""
     stream.seek(0)
     head = stream.read(16)
     order = "<" if head[:2] == b"II" else ">"
     big = struct.unpack_from(order + "H", head, 2)[0] == 43
-    stream.seek(struct.unpack_from(order + ("Q" if big else "I"), head, 8 if big else 4)[0])
+    return order, big, struct.unpack_from(order + ("Q" if big else "I"), head, 8 if big else 4)[0]
+
+
+def _tags(stream: BinaryIO, start: int | None) -> dict[int, tuple[int, ...]]:
+    order, big, first = _head(stream)
+    stream.seek(first if start is None else start)
     entry = order + ("HHQ8s" if big else "HHI4s")
     count = struct.unpack(order + ("Q" if big else "H"), stream.read(8 if big else 2))[0]
     data = stream.read(min(count, 4096) * struct.calcsize(entry))
@@ -103,12 +141,14 @@ def _tags(stream: BinaryIO) -> dict[int, tuple[int, ...]]:
     return tags
 
 
-def kind_not_read(stream: BinaryIO) -> str | None:
+def kind_not_read(stream: BinaryIO, page_start: int | None = None) -> str | None:
     r"""What a TIFF that Pillow does not open holds, in words; None where its tags are damaged.
 
     Parameters
     ----------
     stream : seekable binary stream
+    page_start : int, optional
+        As `start` in `read_tags`.
 
     Examples
     --------
@@ -118,7 +158,7 @@ def kind_not_read(stream: BinaryIO) -> str | None:
     >>> kind_not_read(io.BytesIO(b"II*\0" + struct.pack("<IH", 8, 5) + packed))
     '64-bit float gray'
     """
-    tags = read_tags(stream)
+    tags = read_tags(stream, page_start)
     width, height, bits = (tags.get(tag, (default,))[0] for tag, default in ((WIDTH, 0), (HEIGHT, 0), (BITS, 1)))
     if min(width, height, bits) < 1 or bits > 128 or PHOTOMETRIC not in tags:
         return None

@@ -11,7 +11,7 @@ from PIL import Image
 
 from poolcli.errors import ImageError
 from poolcli.images import tiff as tiff_module
-from poolcli.images.read import read
+from poolcli.images.read import from_array, read
 
 SHAPE = (21, 37)  # no multiple of a tile
 ORDERS = ("<", ">")
@@ -182,3 +182,66 @@ def test_differences_that_readers_disagree_on_are_refused(compression):
     data = with_tag(written(samples("u1"), photometric="minisblack", compression=compression), 317, 2)
     with pytest.raises(ImageError, match=r"predictor 2\) is not read"):
         read_bytes(data)
+
+
+def paged(*pages):
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream) as writer:
+        for page in pages:
+            writer.write(page, metadata=None, photometric="minisblack")
+    return stream.getvalue()
+
+
+PAGE = np.arange(12, dtype=np.uint8).reshape(3, 4)
+
+
+def damaged_last():
+    """Three pages: the third one's directory has no width."""
+    data = bytearray(paged(PAGE, PAGE + 100, PAGE + 200))
+    start = tiff_module.page_starts(io.BytesIO(data))[0][2]
+    place = data.index(struct.pack("<HH", 256, 4), start)
+    data[place : place + 2] = struct.pack("<H", 255)
+    return bytes(data)
+
+
+def cut_off_last():
+    data = paged(PAGE, PAGE + 100, PAGE + 200)
+    return data[: tiff_module.page_starts(io.BytesIO(data))[0][2] + 20]
+
+
+ODD_LAST = {
+    "float64": (paged(PAGE, PAGE + 100, PAGE.astype(np.float64)), 3, r"page 3: TIFF of 64-bit float gray is not read"),
+    "float16": (paged(PAGE, PAGE + 100, PAGE.astype(np.float16)), 3, r"page 3: TIFF of 16-bit float gray is not read"),
+    "damaged": (damaged_last(), 3, "damaged TIFF file"),
+    "cut off": (cut_off_last(), None, "damaged TIFF file: no page can be found after page 2"),
+}
+
+
+@pytest.mark.parametrize("name", ODD_LAST)
+def test_a_page_that_is_not_read_does_not_change_the_others(name):
+    data, pages, message = ODD_LAST[name]
+    for page, expected in ((1, PAGE), (2, PAGE + 100)):
+        picture = read_bytes(data, page=page)
+        np.testing.assert_array_equal(picture.values, expected, strict=True)
+        assert picture.notes == ((f"frame {page} of {pages} used",) if pages else ())
+        image = Image.open(io.BytesIO(data))
+        image.seek(page - 1)
+        np.testing.assert_array_equal(from_array(image).values, expected, strict=True)
+    with pytest.raises(ImageError, match=message):
+        read_bytes(data, page=3)
+
+
+def test_pages_of_an_opened_file_may_differ_in_size():
+    image = Image.open(io.BytesIO(paged(PAGE, np.arange(-3, 3, dtype=np.int16).reshape(1, 6), PAGE.astype(float))))
+    image.seek(1)
+    picture = from_array(image)
+    np.testing.assert_array_equal(picture.values, np.arange(-3, 3, dtype=np.int16).reshape(1, 6), strict=True)
+    assert "frame 2 of 3 used" in picture.notes
+
+
+def test_pages_in_a_circle_are_counted_once():
+    data = bytearray(paged(PAGE, PAGE + 100))
+    first, second = tiff_module.page_starts(io.BytesIO(data))[0]
+    place = second + 2 + 12 * struct.unpack_from("<H", data, second)[0]
+    data[place : place + 4] = struct.pack("<I", first)
+    assert read_bytes(bytes(data)).notes == ("frame 1 of 2 used",)
