@@ -54,7 +54,7 @@ class PoolStage(WindowedStage):
         self.indices: NDArray[np.int64] | None = None
         self.unit, self.plane = 1.0, 0
         self.shape = window.shape
-        self.values = kind.result(before, window.cells)._replace(missing=before.missing)
+        self.values = kind.result(before, window.most)._replace(missing=before.missing)
         itemsize = before.dtype.itemsize
         rows, cols = window.rows, window.cols
         self.chunk = chunk_rows(self.planes, cols.length, max(kind.itemsize, itemsize), rows.stride, least=rows.extent)

@@ -83,7 +83,8 @@ class PoolKind(NamedTuple):
     reduce : callable
         ``(view, **parameters) -> ndarray``: takes its parameters by their names.
     result : callable
-        ``(values, cells) -> values``: what the result holds, from what the map holds and the window's number of cells.
+        ``(values, cells) -> values``: what the result holds, from what the map holds and how many cells a window reads at
+        most.
     title : str
         How the lesson's figures name the layer.
     neutral : str

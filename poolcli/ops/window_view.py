@@ -264,7 +264,7 @@ class WindowView:
     def total_values(self, power: int = 1) -> ValueRange:
         """What the sum of the cells (each to `power`) of a window can be, for integers."""
         low, high = _range(self.values)
-        cells = self.window.cells
+        cells = self.window.most
         if power == 2:
             low, high = 0, max(low * low, high * high)
         return ValueRange.integers(min(low * cells, low), max(high * cells, high))

@@ -210,6 +210,12 @@ class Window(NamedTuple):
         return self.rows.size * self.cols.size
 
     @property
+    def most(self) -> int:
+        """Cells that a window reads at most: fewer than it has where it is larger than the map."""
+        rows, cols = (min(axis.size, (axis.length - 1) // axis.dilation + 1) for axis in (self.rows, self.cols))
+        return rows * cols
+
+    @property
     def few(self) -> bool:
         """Whether there are fewer windows than a window has cells: then they are better taken one by one."""
         return self.cells > self.rows.out * self.cols.out
