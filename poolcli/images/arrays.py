@@ -23,6 +23,7 @@ LUMA = (19595, 38470, 7471)
 FLOAT_LUMA = (0.299, 0.587, 0.114)
 
 _ROWS = 256
+_PICTURE_CHANNELS = 4
 _ACCEPTED_TYPES = "integers, float16, float32, float64 and bool are read; convert it to one of these"
 
 
@@ -110,6 +111,25 @@ def check_planes(shape: tuple[int, ...], max_pixels: int | None) -> None:
     if len(shape) < 2 or 0 in shape:
         raise ImageError(f"array of shape {shape}; --layout planes needs (…, H, W), no axis empty")
     check_pixels(shape[-2], shape[-1], max_pixels)
+
+
+def check_cells(shape: tuple[int, ...], noun: str, max_pixels: int | None) -> None:
+    """Refuse more cells than `max_pixels`, of (H, W, channels or planes); up to 4 channels are those of a picture.
+
+    Examples
+    --------
+    >>> check_cells((500, 500, 4), "channels", 250_000)
+    >>> check_cells((500, 500, 5), "channels", 250_000)
+    Traceback (most recent call last):
+    poolcli.errors.ImageError: 500x500x5 (height x width x channels) is 1,250,000 cells; at most 250,000 are allowed; raise the limit with --max-pixels
+    """
+    height, width, maps = shape
+    cells = height * width * maps
+    if max_pixels is not None and maps > _PICTURE_CHANNELS and cells > max_pixels:
+        raise ImageError(
+            f"{height}x{width}x{maps} (height x width x {noun}) is {cells:,} cells; "
+            f"at most {max_pixels:,} are allowed; raise the limit with --max-pixels"
+        )
 
 
 def channels_of(shape: tuple[int, ...], channels: str) -> int:

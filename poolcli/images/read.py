@@ -123,7 +123,8 @@ def read(
         Size to resize to, by one of `RESIZE_FILTERS`.
     resize_filter : str
     max_pixels : int
-        Larger pictures are refused before anything is decoded.
+        Larger pictures are refused before anything is decoded; of arrays of more than 4 channels or planes every cell
+        counts.
     check : callable, optional
         Called as ``check(height, width, channels)``, with the size after resizing, before anything is decoded; may
         raise. Called again if metadata after the pixels turns the picture by 90 degrees.

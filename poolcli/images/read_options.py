@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poolcli.display import shortened
 from poolcli.errors import ImageError, OptionError, alternatives
-from poolcli.images.arrays import check_planes, check_shape, finite
+from poolcli.images.arrays import check_cells, check_planes, check_shape, finite
 from poolcli.images.modes import parse_color
 from poolcli.images.nodata import missing_note, nodata_value, with_missing
 from poolcli.images.resize import RESIZE_FILTERS, resized
@@ -71,8 +72,13 @@ class ReadOptions(NamedTuple):
         )  # fmt: skip
 
     def check_shape(self, shape: tuple[int, ...], max_pixels: int | None) -> None:
-        """Refuse an array whose shape does not fit the layout."""
-        (check_planes if self.layout == "planes" else check_shape)(shape, max_pixels)
+        """Refuse an array whose shape does not fit the layout, and one of more cells than `max_pixels`."""
+        if self.layout == "planes":
+            check_planes(shape, max_pixels)
+            check_cells((*shape[-2:], math.prod(shape[:-2])), "planes", max_pixels)
+        else:
+            check_shape(shape, max_pixels)
+            check_cells((*shape[:2], math.prod(shape[2:])), "channels", max_pixels)
 
     def announce(self, height: int, width: int, channels: int) -> None:
         """Call `check` with the size that the run will have, before anything is decoded; it may raise."""

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -102,6 +103,34 @@ def test_max_pixels_raises_and_lowers_the_limit():
         read(io.BytesIO(data), max_pixels=1199)
     with pytest.raises(ImageError, match="at most 15"):
         read(io.BytesIO(npy(np.zeros((4, 4), np.uint8))), max_pixels=15)
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "said"),
+    [
+        ((700_000_000, 1, 1), {"layout": "planes"}, r"1x1x700000000 \(height x width x planes\) is 700,000,000 cells"),
+        ((100, 20, 500, 500), {"layout": "planes"}, r"500x500x2000 \(height x width x planes\) is 500,000,000 cells"),
+        ((500, 500, 3000), {"channels": "each"}, r"500x500x3000 \(height x width x channels\) is 750,000,000 cells"),
+    ],
+)
+def test_every_plane_and_channel_of_an_array_counts_before_it_is_decoded(shape, options, said):
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    header = head.getvalue()
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("a.npy", header)
+    for data in (header, stream.getvalue()):  # no cell is there: a file that is decoded is a truncated one
+        with pytest.raises(ImageError, match=said + r"; at most 178,956,970 are allowed; raise the limit with --max-"):
+            read(io.BytesIO(data), **options)
+
+
+def test_channels_of_a_picture_are_not_counted():
+    for shape, options in (((4, 4, 4), {}), ((4, 4, 5), {"channels": "each"}), ((5, 4, 4), {"layout": "planes"})):
+        data, cells = npy(np.zeros(shape, np.uint8)), 16 if shape[2] == 4 and not options else 80
+        read(io.BytesIO(data), max_pixels=cells, **options)
+        with pytest.raises(ImageError, match=f"at most {cells - 1} are allowed"):
+            read(io.BytesIO(data), max_pixels=cells - 1, **options)
 
 
 def test_max_pixels_holds_above_pillows_own_limit(monkeypatch):
