@@ -119,7 +119,7 @@ def decode(
         if nodata is not None and notes[0] is not None:
             raise ImageError(f"nodata with {notes[0]}: its own numbers are not kept; leave --nodata out")
         largest = largest_sample(image, header)
-        scale_key(image, header)
+        scale_key(image, header, stream)
         if kind == "GIF" and page == 1 and image.tile and image.tile[0].extents != (0, 0, *image.size):
             image.info[COVERED] = image.tile[0].extents
         count = channel_count(image, channels, background)
@@ -306,7 +306,7 @@ def _frame_as_rgba(stream: BinaryIO, max_pixels: int) -> Image.Image:
     header = stream.read(26)
     if image.mode.startswith("I"):
         raise ImageError("PNG animation of 16-bit gray with a frame laid over others is not read; save the frame alone")
-    scale_key(image, header)
+    scale_key(image, header, stream)
     image.load()
     check_palette(image)
     return to_rgba(_completed(image, stream, header))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 from PIL import Image, ImageColor
@@ -11,6 +11,7 @@ from poolcli.display import quoted
 from poolcli.errors import ImageError, OptionError
 from poolcli.images import tiff
 from poolcli.images.arrays import row_chunks
+from poolcli.images.png_chunks import transparent_gray
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +127,7 @@ def largest_sample(image: ImageFile.ImageFile, header: bytes) -> int | None:
     return (1 << bits) - 1 if bits < 8 else None
 
 
-def scale_key(image: ImageFile.ImageFile, header: bytes) -> None:
+def scale_key(image: ImageFile.ImageFile, header: bytes, stream: BinaryIO) -> None:
     """Bring a PNG's transparent gray (tRNS) to the range of the pixels that Pillow gives: 0…255 below 8 bits.
 
     If the key has more bits than the samples, only the low ones count, as the PNG specification says.
@@ -137,6 +138,9 @@ def scale_key(image: ImageFile.ImageFile, header: bytes) -> None:
     bits, color = header[24], header[25]
     if color == 0 and isinstance(key, int):
         top = (1 << bits) - 1
+        if bits == 1:  # of this key Pillow says only whether it is 0
+            stated = transparent_gray(stream)
+            key = key if stated is None else stated
         image.info[_KEY] = (key & top) * (255 // top if bits < 8 else 1)
     elif color == 2 and bits == 8 and isinstance(key, tuple):
         image.info[_KEY] = tuple(value & 255 for value in key)

@@ -34,6 +34,28 @@ def check_png(stream: BinaryIO) -> None:
         raise ImageError(f"PNG {found} is not read; save it again with another program")
 
 
+def transparent_gray(stream: BinaryIO) -> int | None:
+    """The gray that a PNG's tRNS chunk makes transparent, all 16 bits of it; None if there is none before the pixels.
+
+    Parameters
+    ----------
+    stream : seekable binary stream
+        Its position is restored.
+    """
+    start, key = stream.tell(), None
+    stream.seek(8)
+    while len(head := stream.read(8)) == 8:
+        length, name = struct.unpack(">I4s", head)
+        if name == b"IDAT":
+            break
+        following = stream.tell() + length + 4
+        if name == b"tRNS" and len(data := stream.read(min(length, 2))) == 2:
+            key = int.from_bytes(data, "big")
+        stream.seek(following)
+    stream.seek(start)
+    return key
+
+
 def _not_read(stream: BinaryIO) -> str | None:
     stream.seek(8, 1)
     color, palette = 0, False

@@ -22,17 +22,22 @@ def packed_gray(values, bits):
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 @pytest.mark.parametrize("background", ["black", "white", "#808080", "#204060"])
-@pytest.mark.parametrize("high", [0, 0x100])
+@pytest.mark.parametrize("high", [0, 0x100, 0xFF00])
 def test_a_transparent_gray_is_compared_in_the_files_own_bits(bits, background, high):
     top = (1 << bits) - 1
     values = np.arange(8 * 11).reshape(8, 11) % (top + 1)
     behind = {"black": 0, "white": 255, "#808080": 128, "#204060": 58}[background]
-    if bits == 1 and high:
-        return  # Pillow says only whether the key is 0
     for key in {0, 1, top, top // 2}:
         data = png(8, 11, bits, 0, packed_gray(values, bits), chunk(b"tRNS", struct.pack(">H", key | high)))
         expected = np.where(values == key, behind, values * (255 // top))
         np.testing.assert_array_equal(read_bytes(data, background=background).values, expected)
+
+
+@pytest.mark.parametrize("key", [0, 1, 2, 3, 65534])
+def test_of_the_key_of_one_bit_the_lowest_bit_counts(key):
+    data = png(1, 2, 1, 0, b"\0\x40", chunk(b"tEXt", b"k\0" + b"x" * 9000) + chunk(b"tRNS", struct.pack(">H", key)))
+    expected = [[0, 128]] if key & 1 else [[128, 255]]
+    assert read_bytes(data, background="#808080").values.tolist() == expected
 
 
 def test_a_transparent_colour_of_sixteen_bits_is_compared_whole():
