@@ -237,7 +237,7 @@ def prepare(image: ImageFile.ImageFile) -> None:
         )
         or len(set(bits)) > 1
         or _ignored_predictor(tags)
-        or (photometric == 0 and raw and bits == (8,) and tags.get(FILL_ORDER) == (2,))
+        or (raw and tags.get(FILL_ORDER) == (2,) and (separate or (photometric == 0 and bits == (8,))))
         or (photometric == 8 and tags.get(COMPRESSION) == (7,))
     )
     if wrong:

@@ -245,3 +245,49 @@ def test_pages_in_a_circle_are_counted_once():
     place = second + 2 + 12 * struct.unpack_from("<H", data, second)[0]
     data[place : place + 4] = struct.pack("<I", first)
     assert read_bytes(bytes(data)).notes == ("frame 1 of 2 used",)
+
+
+def reversed_bits(data, **tags):
+    """A little-endian TIFF, its strips with the lowest bit of each byte first, and the tag that says so."""
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        page = file.pages[0]
+        places = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    turned = bytearray(data)
+    for start, size in places:
+        part = np.frombuffer(data[start : start + size], np.uint8)
+        turned[start : start + size] = np.packbits(np.unpackbits(part, bitorder="little")).tobytes()
+    return with_tag(bytes(turned), 266, 2)
+
+
+@pytest.mark.parametrize("compression", [None, "packbits", "lzw", "deflate"])
+@pytest.mark.parametrize(
+    "kind", ["gray", "16-bit gray", "white is 0", "colour", "planes", "alpha in planes", "palette"]
+)
+def test_reversed_bits_are_turned_or_named(kind, compression):
+    values = samples(
+        "u2" if kind.startswith("16") else "u1",
+        SHAPE if "gray" in kind or kind in {"white is 0", "palette"} else (*SHAPE, 3),
+    )
+    options = {"photometric": "minisblack"}
+    expected = values
+    if kind == "white is 0":
+        options, expected = {"photometric": "miniswhite"}, 255 - values
+    elif kind == "palette":
+        colors = np.random.default_rng(1).integers(0, 256, (3, 256), np.uint16) * 257
+        options, expected = {"photometric": "palette", "colormap": colors}, (colors[:, values] >> 8).transpose(1, 2, 0)
+    elif values.ndim == 3:
+        options = {"photometric": "rgb"}
+    stored = values
+    if "planes" in kind:
+        stored = np.moveaxis(values, -1, 0).copy()
+        options |= {"planarconfig": "separate"}
+    if kind == "alpha in planes":
+        stored = np.concatenate([stored, np.full((1, *SHAPE), 255, np.uint8)])
+        options |= {"extrasamples": ["unassalpha"]}
+    data = reversed_bits(written(stored, compression=compression, rowsperstrip=8, **options))
+    np.testing.assert_array_equal(tifffile.imread(io.BytesIO(data)), stored)
+    if kind == "alpha in planes" or (compression is None and kind in {"white is 0", "planes"}):
+        with pytest.raises(ImageError, match=r"TIFF of .*fill order 2.* is not read"):
+            read_bytes(data)
+    else:
+        np.testing.assert_array_equal(read_bytes(data, channels="each").values, expected)
