@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from poolcli.batch.folder_lock import lock
 from poolcli.batch.journal_state import OWN
+from poolcli.display import display_name
 from poolcli.errors import OutputError
 from poolcli.images.atomic import atomic_write, sweep
 
@@ -49,6 +50,8 @@ class LocalJournal:
         self._file: Any = None
         self._begun: Any = None
         with _os_errors():
+            if os.path.lexists(own) and not os.path.isdir(own):
+                raise OutputError(f"{display_name(own)} is no folder; remove it, or choose another folder with -o")
             os.makedirs(own, exist_ok=True)
         self._lock = lock(os.path.join(own, LOCK), waiting)
         try:
@@ -77,6 +80,11 @@ class LocalJournal:
     def _open(self) -> None:
         """Open the files for writing, or for reading where writing is not permitted."""
         begun = os.path.join(self._folder, OWN, BEGUN)
+        for path in (self._path, begun):
+            if os.path.lexists(path) and not os.path.isfile(path):
+                raise OutputError(
+                    f"{display_name(path)} is no file of a journal; remove it, or choose another folder with -o"
+                )
         try:
             self._file = open(self._path, "a+b", buffering=0)  # noqa: SIM115 - they stay open
             self._begun = open(begun, "a+b", buffering=0)  # noqa: SIM115

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from poolcli.batch.plan import Item, Source
 from poolcli.batch.storage import absolute
 from poolcli.batch.stores import LOCAL_ONLY
-from poolcli.batch.templates import Template, figure_name
+from poolcli.batch.templates import Template, figure_name, is_too_long
 from poolcli.display import display_name
 from poolcli.errors import OptionError
 
@@ -134,7 +134,7 @@ def _advice(sources: Sequence[Source], numbers: Sequence[int], template: Templat
                 _check_folders(items, taken, "")
             except OptionError:
                 continue
-            if not clashes:
+            if not clashes and not any(is_too_long(item.result, item.figure or "") for item in items):
                 name = [] if one is template else [f"--name '{one.text}'"]
                 options = " ".join([*name, *(["--no-figure"] if figures and not figure else [])])
                 return f"give every file its own name with {options}"

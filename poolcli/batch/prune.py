@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from poolcli.batch.journal import Journal
+    from poolcli.batch.journal_state import JournalState
     from poolcli.batch.storage import Storage
     from poolcli.batch.stores import Stores
 
@@ -46,8 +47,16 @@ def prune(
     """
     removed: list[str] = []
     kept: dict[str, str] = {}
+    for name in outdated(journal.known, folder, planned, stores):
+        removed += remove(journal, stores.of(folder), folder, name, kept)
+    return removed, kept
+
+
+def outdated(known: JournalState, folder: str, planned: Collection[str], stores: Stores = LOCAL_ONLY) -> list[str]:
+    """The results and figures that `prune` removes; also those that are gone already, which it only notes."""
     storage = stores.of(folder)
-    for result, entry in list(journal.known.entries.items()):
+    found = []
+    for result, entry in known.entries.items():
         if result in planned or not entry.done or not entry.source:
             continue
         if stores.of(entry.source).exists(entry.source):
@@ -56,8 +65,8 @@ def prune(
         for name, size in made:
             path = os.path.join(folder, name)
             if not storage.exists(path) or _is_as_made(storage, path, size):
-                removed += remove(journal, storage, folder, name, kept)
-    return removed, kept
+                found.append(name)
+    return found
 
 
 def _is_as_made(storage: Storage, path: str, size: int | None) -> bool:

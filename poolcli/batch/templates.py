@@ -103,6 +103,15 @@ class Template:
         return name
 
 
+LONGEST_NAME = 255
+"""Bytes that a local file system allows for a name."""
+
+
+def is_too_long(*names: str) -> bool:
+    """Whether a part of one of these paths is longer than a file system allows."""
+    return any(len(os.fsencode(part)) > LONGEST_NAME for name in names for part in name.split(os.sep))
+
+
 def figure_name(result: str) -> str:
     """The name of the figure of a result.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from poolcli import __version__
 from poolcli.batch.journal_state import VERSION
 from poolcli.batch.storage import FILE, FOLDER, absolute, is_url
+from poolcli.batch.templates import LONGEST_NAME, is_too_long
 from poolcli.batch.worker import Task
 from poolcli.display import display_name
 from poolcli.errors import OptionError
@@ -55,7 +56,11 @@ def next_task(item: Item, known: JournalState, folder: str, settings: WorkOption
 
 
 def _in_the_way(item: Item, folder: str, found: dict[str, Status | None], storage: Storage) -> str:
-    """An existing file in the place of the files or of their folder; empty if there is none."""
+    """Why the files cannot be made: a name, or an existing file in their place or that of their folder; else empty."""
+    if not is_url(folder) and is_too_long(*found):
+        which = "result" if is_too_long(item.result) else "figure"
+        shorter = "'{index}" + os.path.splitext(item.result)[1] + "'"
+        return f"the name of its {which} is too long, more than {LONGEST_NAME} bytes; give --name {shorter}"
     for name, status in found.items():
         if status is not None and status.kind != FILE:  # a link may lead out of the folder
             where = display_name(os.path.join(folder, name))

@@ -106,7 +106,7 @@ Examples:
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Seconds that one picture may take.",
+    help="Seconds that one picture may take; the first one of a new worker may take 2 s more.",
 )
 @click.option(
     "--max-memory",
@@ -152,7 +152,7 @@ def command(inputs: Sequence[str], **options: Any) -> None:
             for path, option in _extras(options, len(items)):
                 with errors_about(display_name(path)):
                     extras.check(path, option, files_read(options["files_from"]))
-            code = batch_messages.dry_run(items, known, settings, options)
+            code = batch_messages.dry_run(found, items, known, settings, options)
         else:
             waiting = write_stderr if options["wait"] else None
             with Journal(folder, waiting, stores, force=options["force"], tell=write_stderr) as journal:
@@ -216,9 +216,7 @@ def _work(
             extras.check(path, option, files_read(options["files_from"]))
         settings.stores.of(path).sweep([os.path.dirname(path) or os.curdir], of=os.path.basename(path))
     kept: dict[str, str] = {}
-    if options["prune"] and (found.problems or not items or not all(item.source.stamp for item in items)):
-        write_stderr("nothing is pruned: pictures that cannot be looked for may be there still")
-    elif options["prune"]:
+    if options["prune"] and batch_messages.may_prune(found, items):
         removed, kept = prune(journal, folder, {item.result for item in items}, settings.stores)
         batch_messages.pruned(removed, kept, folder, console)
     with closing(_engine(options, batch, settings, console)) as engine:

@@ -15,6 +15,7 @@ import click
 from poolcli import __version__
 from poolcli.batch.batch import DONE, FAILED, LEFT, SKIPPED
 from poolcli.batch.plan import MADE
+from poolcli.batch.prune import outdated
 from poolcli.batch.up_to_date import check_recipe, next_task
 from poolcli.cli import exit_codes
 from poolcli.cli.console import progress_stream, write_json, write_stderr, write_stdout
@@ -51,8 +52,21 @@ def what_was_found(found: FoundInputs, items: Sequence[Item], console: Console) 
         )
 
 
-def dry_run(items: Sequence[Item], known: JournalState, settings: WorkOptions, options: dict[str, Any]) -> int:
-    """Print the plan: every picture and its result with their sizes, and what is done already; returns the exit code."""
+def may_prune(found: FoundInputs, items: Sequence[Item]) -> bool:
+    """Whether it is known which pictures are gone; says so if not."""
+    if not found.problems and items and all(item.source.stamp for item in items):
+        return True
+    write_stderr("nothing is pruned: pictures that cannot be looked for may be there still")
+    return False
+
+
+def dry_run(
+    found: FoundInputs, items: Sequence[Item], known: JournalState, settings: WorkOptions, options: dict[str, Any]
+) -> int:
+    """Print the plan: every picture and its result with their sizes, what is done already, and what would be removed.
+
+    Returns the exit code.
+    """
     folder, force, stores = options["output"], options["force"], settings.stores
     check_recipe(known, settings, force=force)
     rows: list[dict[str, Any]] = []
@@ -79,8 +93,16 @@ def dry_run(items: Sequence[Item], known: JournalState, settings: WorkOptions, o
             _print_plan(item, row, folder)
         if options["as_json"]:
             rows.append(row)
+    gone: list[str] = []
+    if options["prune"] and may_prune(found, items):
+        names = outdated(known, folder, {item.result for item in items}, stores)
+        gone = [os.path.join(folder, name) for name in names]
     if options["as_json"]:
-        to_stdout(write_json, {**_head(settings), "output": plain_name(folder), "plan": rows})
+        removed = {"prune": [plain_name(path) for path in gone]} if options["prune"] else {}
+        to_stdout(write_json, {**_head(settings), "output": plain_name(folder), "plan": rows, **removed})
+        return code
+    for path in gone:
+        to_stdout(write_stdout, f"remove {display_name(path)}\n".encode(errors="backslashreplace"))
     return code
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from poolcli.cli.runner import errors_about
@@ -10,6 +12,7 @@ from poolcli.display import display_name, quoted
 from poolcli.errors import OptionError, alternatives
 from poolcli.figures import FORMATS
 from poolcli.images.atomic import atomic_write
+from poolcli.images.embedded import carries_mark
 from poolcli.images.read import read
 
 if TYPE_CHECKING:
@@ -54,6 +57,18 @@ def figure_files(path: str | None, pictures: int) -> list[str]:
     return [path, *(f"{stem}-{number}{suffix}" for number in each)]
 
 
+def _remove_old_figures(files: Sequence[str]) -> None:
+    """Remove the figures of more pictures that an earlier run of the same name made; poolcli's mark identifies them."""
+    folder, name = os.path.split(files[0])
+    stem, suffix = os.path.splitext(name)
+    pattern = re.compile(f"{re.escape(stem)}-[0-9]+{re.escape(suffix)}")
+    with suppress(OSError):
+        for other in filter(pattern.fullmatch, os.listdir(folder or os.curdir)):
+            path = os.path.join(folder, other)
+            if path not in files and carries_mark(path):
+                os.unlink(path)
+
+
 def draw_figures(
     files: Sequence[str], pictures: Sequence[str | None], vectors: Vectors, work: FeatureWork, *, force: bool
 ) -> list[str]:
@@ -87,6 +102,8 @@ def draw_figures(
         with errors_about(display_name(path)):
             atomic_write(path, data, force=force)
             wrote.append(path)
+    if force:
+        _remove_old_figures(files)
     if alone:
         return wrote
     if not others:  # so many that none is drawn: the first says what was done to each

@@ -231,7 +231,7 @@ input_options = combine(
         metavar="PATTERN",
         help="Take only files that match, such as '*.jpg'; may be repeated. Patterns are those of .gitignore: without a "
         "slash they match any part of the path, with one the path below the input; **/ stands for any folders, and ! "
-        "takes an earlier pattern back.",
+        "takes an earlier pattern back. Upper and lower case are alike.",
     ),
     click.option(
         "--exclude",

@@ -19,7 +19,7 @@ from poolcli.cli.options import (
     recipe_options,
     threads_option,
 )
-from poolcli.cli.output_plan import plan_outputs
+from poolcli.cli.output_plan import STDOUT, plan_outputs
 from poolcli.cli.parameters import Argument, FileName, option
 from poolcli.display import quoted
 from poolcli.errors import OptionError
@@ -145,6 +145,9 @@ def command(
     """  # fmt: skip
     with runner.errors_about(""):
         recipe = make_recipe(**settings)
+        if stages == STDOUT:
+            msg = "--stages -: maps are written into a folder; for a folder of that name give ./-"
+            raise OptionError(msg)
         outputs = plan_outputs(
             image,
             output=output,

@@ -196,3 +196,56 @@ def test_worker_processes_take_no_module_from_the_current_folder(here, name):
     )  # fmt: skip
     assert (done.returncode, done.stderr[:7]) == (0, "1 done,")
     assert not (here / "taken").exists()
+
+
+def test_a_dry_run_names_what_would_be_pruned_and_removes_nothing(cli, here):
+    fill("in", 3)
+    run(cli, "in", "-o", "out")
+    os.unlink("in/p0001.pgm")
+    os.unlink("in/p0002.pgm")
+    before = tree("out")
+    plan = run(cli, "in", "-o", "out", "--prune", "--dry-run", "-q")
+    assert plan.stdout.splitlines()[-2:] == ["remove out/p0001.pooled.png", "remove out/p0002.pooled.png"]
+    found = json.loads(run(cli, "in", "-o", "out", "--prune", "--dry-run", "--json").stdout)
+    assert found["prune"] == ["out/p0001.pooled.png", "out/p0002.pooled.png"]
+    assert tree("out") == before
+    assert "2 files removed" in run(cli, "in", "-o", "out", "--prune").stderr
+    assert sorted(set(before) - set(tree("out"))) == ["p0001.pooled.png", "p0002.pooled.png"]
+
+
+@pytest.mark.parametrize("length", [240, 241, 250])
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_a_name_that_is_too_long_for_the_disk_is_refused_with_advice_that_works(cli, here, length, dry):
+    """241 characters and `.pooled.png` have room, 250 have none."""
+    os.mkdir("in")
+    for name in ("a.png", f"{'n' * length}.png"):
+        shutil.copy("small.png", f"in/{name}")
+    result = run(cli, "in", "-o", "out", *dry, code=int(length > 244))
+    if length > 244:
+        assert "is too long, more than 255 bytes; give --name '{index}.png'" in result.stderr
+        assert len(tree("out")) == (0 if dry else 1)
+    assert run(cli, "in", "-o", "short", "--name", "{index}.png").exit_code == 0
+
+
+def test_names_that_meet_get_advice_that_is_not_too_long(cli, here):
+    os.mkdir("in")
+    for suffix in ("png", "jpg"):
+        Image.open("small.png").convert("L").save(f"in/{'n' * 243}.{suffix}")
+    refused = run(cli, "in", "-o", "out", code=2).stderr
+    advised = refused.rpartition("--name '")[2].partition("'")[0]
+    assert run(cli, "in", "-o", "out", "--name", advised).exit_code == 0
+
+
+@pytest.mark.parametrize("wrong", [".poolcli", ".poolcli/journal.jsonl", ".poolcli/begun"])
+@pytest.mark.parametrize("kind", ["file", "fifo", "folder", "dangling link"])
+def test_what_is_in_the_place_of_the_journal_is_named(cli, here, wrong, kind):
+    path = Path("out", wrong)
+    if (kind, wrong) == ("folder", ".poolcli") or (kind == "file" and wrong != ".poolcli"):
+        return
+    path.parent.mkdir(parents=True)
+    make = {"file": path.touch, "folder": path.mkdir, "fifo": lambda: os.mkfifo(path)}
+    make.get(kind, lambda: path.symlink_to("nowhere"))()
+    fill("in", 1)
+    stderr = run(cli, "in", "-o", "out", code=1).stderr
+    assert f"out/{wrong} is no " in stderr
+    assert "remove it, or choose another folder with -o" in stderr

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 
 import numpy as np
@@ -229,3 +230,12 @@ def test_names_that_are_no_text_are_escaped(cli, here):
     shutil.copy(here / "small.png", here / "new\nline,x.png")
     result = cli("features", "new\nline,x.png")
     assert list(table(result.stdout)[1]) == ["new\nline,x.png"]
+
+
+def test_figures_of_more_pictures_than_before_are_removed_and_foreign_ones_are_not(cli, here):
+    shutil.copy("small.png", "other.png")
+    shutil.copy("small.png", "f-7.png")
+    assert cli("features", "small.png", "other.png", "--figure", "f.png").exit_code == 0
+    assert {"f-1.png", "f-2.png"} <= set(os.listdir())
+    assert cli("features", "small.png", "--figure", "f.png", "--force").exit_code == 0
+    assert sorted(name for name in os.listdir() if name.startswith("f")) == ["f-7.png", "f.png"]

@@ -579,3 +579,12 @@ def test_no_output_replaces_a_file_that_the_command_reads(cli, here, line):
     assert f"{replaced}: is " in refused.stderr
     assert "choose another name" in refused.stderr
     assert here.joinpath(read).read_bytes() == before
+
+
+def test_stages_are_not_written_to_stdout(cli, here, files):
+    before = files()
+    refused = cli("run", "small.png", "--stages", "-")
+    assert refused.exit_code == 2
+    assert "--stages -: maps are written into a folder; for a folder of that name give ./-" in refused.stderr
+    assert files() == before
+    assert cli("run", "small.png", "--stages", "./-").exit_code == 0
