@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from poolcli.images.modes import (
     picture_array,
     scale_key,
     to_rgba,
+    turned_over,
 )
 from poolcli.images.nodata import picture_cells
 from poolcli.images.safe_open import check_pixels, open_picture, picture_errors
@@ -88,7 +89,8 @@ def decode(
     page : int
         Which frame or page, from 1.
     own_numbers : bool
-        Whether gray samples keep the numbers they have in the file: 0…15 for 4 bits, which Pillow gives as 0…255.
+        Whether gray samples keep the numbers they have in the file: 0…15 for 4 bits, which Pillow gives as 0…255, and
+        0 for white where the file has it so.
     nodata : int or float, optional
         The number of the file's samples that marks missing cells.
 
@@ -137,21 +139,26 @@ def decode(
     with picture_errors(f"{kind} file"):
         frames = _frames_note(image, page, stream)
         whole = _completed(image, stream, header)
-        values, range_note = picture_array(whole, channels, background)
+        values, range_note = picture_array(whole, channels, background, own_numbers)
         notes += [range_note, frames]
         missing = None if nodata is None else picture_cells(image, values, largest, nodata)
-        values = _own(values, largest) if own_numbers else values
+        values = _own(values, largest, turned_over(image)) if own_numbers else values
     del image, whole  # freed before turning: the decoded colours and the turned copy need not be in memory together
     values, missing = _upright(values, orientation), None if missing is None else _upright(missing, orientation)
     return Decoded(values, kind, mode, tuple(note for note in notes if note), missing)
 
 
-def _own(values: NDArray[Any], largest: int | None) -> NDArray[Any]:
-    """The numbers that gray samples have in the file, of which the largest is `largest`, where Pillow has scaled them."""
-    if largest is None or values.ndim != 2:
+def _own(values: NDArray[Any], largest: int | None, over: bool = False) -> NDArray[Any]:
+    """The numbers that gray samples have in the file, of which the largest is `largest`, where Pillow has scaled them.
+
+    With `over`, where Pillow has turned them over as well.
+    """
+    if values.ndim != 2:
         return values
     white = 65535 if values.dtype.itemsize == 2 else 255
-    return np.asarray(((values.astype(np.uint32) * largest + white // 2) // white).astype(values.dtype))
+    if largest is not None:
+        values = ((values.astype(np.uint32) * largest + white // 2) // white).astype(values.dtype)
+    return np.asarray(values.dtype.type(white if largest is None else largest) - values) if over else values
 
 
 def _load(image: ImageFile.ImageFile, stream: BinaryIO) -> None:
@@ -172,6 +179,7 @@ def decode_image(
     background: tuple[int, int, int],
     announce: Callable[[int, int, int], None],
     nodata: float | None = None,
+    own_numbers: bool = False,
 ) -> Decoded:
     """A Pillow image as `decode` would read a file of its mode; call it inside `quiet_pillow`.
 
@@ -191,8 +199,12 @@ def decode_image(
         announce(*_turned((image.height, image.width), orientation), count)
         image.load()
         check_palette(image)
-        values, note = picture_array(image, channels, background)
-        missing = None if nodata is None else picture_cells(image, values, None, nodata)
+        values, note = picture_array(image, channels, background, own_numbers)
+        # Of a decoded PNG or PGM the file's own depth is not known any more.
+        known = image.mode == "1" or image.format == "TIFF"
+        largest = largest_sample(cast("ImageFile.ImageFile", image), b"") if known else None
+        missing = None if nodata is None else picture_cells(image, values, largest, nodata)
+        values = _own(values, largest, turned_over(image)) if own_numbers else values
     values, missing = _upright(values, orientation), None if missing is None else _upright(missing, orientation)
     return Decoded(values, kind, image.mode, (note,) if note else (), missing)
 

@@ -127,6 +127,14 @@ def largest_sample(image: ImageFile.ImageFile, header: bytes) -> int | None:
     return (1 << bits) - 1 if bits < 8 else None
 
 
+def turned_over(image: Image.Image) -> bool:
+    """Whether Pillow gives a picture's gray samples as the file's largest number less them, since 0 is white there."""
+    if image.format == "PPM":
+        return image.mode == "1"
+    white_is_0 = image.format == "TIFF" and tiff.page_tags(image).get(tiff.PHOTOMETRIC, (0,)) == (0,)
+    return white_is_0 and image.mode in {"1", "L"}
+
+
 def scale_key(image: ImageFile.ImageFile, header: bytes, stream: BinaryIO) -> None:
     """Bring a PNG's transparent gray (tRNS) to the range of the pixels that Pillow gives: 0…255 below 8 bits.
 
@@ -172,7 +180,7 @@ def _has_alpha(image: Image.Image) -> bool:
 
 
 def picture_array(
-    image: Image.Image, channels: str, background: tuple[int, int, int]
+    image: Image.Image, channels: str, background: tuple[int, int, int], own_numbers: bool = False
 ) -> tuple[NDArray[Any], str | None]:
     """Pixels of a decoded picture, and a note where their range is not that of the type.
 
@@ -182,6 +190,8 @@ def picture_array(
     channels : ``"gray"`` or ``"each"``
     background : (r, g, b), each 0…255
         The colour behind transparent pixels.
+    own_numbers : bool
+        Whether gray samples that Pillow gives as they are in the file, of 12 bits or with 0 for white, stay so.
 
     Returns
     -------
@@ -189,7 +199,7 @@ def picture_array(
     note : str or None
     """
     if image.mode.startswith("I"):
-        return _whole_numbers(image) if image.mode == "I" else _sixteen_bits(image, background)
+        return _whole_numbers(image) if image.mode == "I" else _sixteen_bits(image, background, own_numbers)
     if image.mode == "F":
         return _collect(image, np.float32, 1, lambda strip: strip), None
     if image.mode == "L" and tiff.page_tags(image).get(tiff.SAMPLE_FORMAT) == (tiff.SIGNED,):
@@ -263,12 +273,16 @@ def keyed_by_sixteen_bits(image: Image.Image, low: Image.Image, key: tuple[int, 
     return image
 
 
-def _sixteen_bits(image: Image.Image, background: tuple[int, int, int]) -> tuple[NDArray[Any], str | None]:
+def _sixteen_bits(
+    image: Image.Image, background: tuple[int, int, int], own_numbers: bool
+) -> tuple[NDArray[Any], str | None]:
     values = np.require(_collect(image, np.uint16, 1, lambda strip: strip), requirements="W")
     key = image.info.get(_KEY)
     if isinstance(key, int):
         behind = np.asarray(Image.new("RGB", (1, 1), background).convert("L"), np.uint16)
         values[values == key] = behind[0, 0] * np.uint16(257)
+    if own_numbers:
+        return values, None
     note, tags = None, tiff.page_tags(image)
     if tags.get(tiff.BITS) == (12,):
         for rows in row_chunks(values.shape[0]):

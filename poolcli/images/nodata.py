@@ -10,8 +10,8 @@ import numpy as np
 
 from poolcli.display import shortened
 from poolcli.errors import ImageError, OptionError
-from poolcli.images import tiff
 from poolcli.images.arrays import row_chunks
+from poolcli.images.modes import turned_over
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -132,8 +132,7 @@ def _own_numbers(image: Image.Image, values: NDArray[Any], largest: int | None) 
     elif largest is not None:
         white = 255 if mode == "L" else 65535
         samples = ((samples.astype(np.uint32) * largest + white // 2) // white).astype(np.uint16)
-    white_is_0 = tiff.page_tags(image).get(tiff.PHOTOMETRIC) == (0,) or (mode == "1" and image.format == "PPM")
-    if mode in {"1", "L"} and white_is_0:  # Pillow has turned them over
+    if turned_over(image):
         samples = samples.dtype.type(255 if largest is None else largest) - samples
     return samples
 

@@ -118,7 +118,8 @@ def read(
     page : int
         Which frame of an animation or page of a TIFF, from 1; arrays have one.
     own_numbers : bool
-        Whether gray samples of fewer than 8 bits, or of a PGM with another maximum, keep the file's own numbers.
+        Whether gray samples that are not of 8 or 16 bits, or have 0 for white, keep the file's own numbers; bool is then
+        0 and 1.
     resize : (H, W), optional
         Size to resize to, by one of `RESIZE_FILTERS`.
     resize_filter : str
@@ -261,7 +262,9 @@ def _from_image(image: Image.Image, source: str, options: ReadOptions) -> Pictur
         )
     found = _from_its_file(image, options)
     if found is None:
-        found = decode_image(image, options.channels, options.background, options.announce, options.nodata)
+        found = decode_image(
+            image, options.channels, options.background, options.announce, options.nodata, options.own_numbers
+        )
     return _picture(found, source, options)
 
 
@@ -327,6 +330,8 @@ def _from_array(array: NDArray[Any], source: str, kind: str, options: ReadOption
     elif channels == "gray":
         values = to_gray(values, options.background)
         missing = np.asarray(missing[..., :3].any(axis=2)) if missing is not None and missing.ndim == 3 else missing
+    if options.own_numbers and mode == "bool":
+        values = values >> np.uint8(7)
     bits = _bits(values.dtype)
     values = values if missing is None else with_missing(values, missing)
     notes = options.notes(values)

@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 import tifffile
-from hardfiles import RAMP16, color_picture, npy, png16, saved
+from hardfiles import RAMP16, color_picture, npy, png16, saved, tiff
 from PIL import Image
 
 import poolcli
@@ -35,6 +35,59 @@ def test_raw_range_is_the_samples_own_numbers():
         np.testing.assert_array_equal(kept, expected, strict=True)
         picture = np.asarray(Image.open(io.BytesIO(encoded(result, FORMATS["png"], scale="clip", depth="auto"))))
         np.testing.assert_array_equal(picture, expected)
+
+
+def packed_tiff(values, bits, photometric):
+    """Gray of so many bits a sample."""
+    stream = io.BytesIO()
+    if bits == 1:
+        tifffile.imwrite(stream, values.astype(bool), metadata=None, photometric=photometric)
+    elif bits < 8:
+        tifffile.imwrite(stream, values, metadata=None, photometric=photometric, bitspersample=bits)
+    else:
+        return tiff(
+            values.astype(np.uint8 if bits == 8 else np.uint16), photometric=int(photometric == "minisblack"), bits=bits
+        )
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 12, 16])
+@pytest.mark.parametrize("photometric", ["miniswhite", "minisblack"])
+def test_raw_samples_of_a_tiff_are_those_of_the_file(bits, photometric):
+    top = (1 << bits) - 1
+    values = (
+        (np.arange(48) * (top // min(top, 47)) % (top + 1)).reshape(6, 8).astype(np.uint16 if bits > 8 else np.uint8)
+    )
+    if (bits, photometric) == (12, "miniswhite"):
+        return  # refused by name
+    data = packed_tiff(values, bits, photometric)
+    picture = read_bytes(data, own_numbers=True)
+    np.testing.assert_array_equal(picture.values, values, strict=True)
+    assert picture.notes == ()
+    decoded = Image.open(io.BytesIO(data))
+    decoded.load()
+    np.testing.assert_array_equal(from_array(decoded, own_numbers=True).values, values, strict=True)
+    for number in (0, int(values.max())):  # and the same numbers mark missing cells
+        for source in (read_bytes(data, nodata=number), from_array(decoded, nodata=number)):
+            np.testing.assert_array_equal(np.isnan(source.values), values == number)
+
+
+def test_raw_samples_of_two_levels_are_0_and_1():
+    values = np.array([[True, False, True]])
+    for made in (read_bytes(npy(values), own_numbers=True), from_array(values, own_numbers=True)):
+        np.testing.assert_array_equal(made.values, values.astype(np.uint8), strict=True)
+    stack = np.stack([values, ~values])
+    planes = from_array(stack, own_numbers=True, layout="planes").values
+    np.testing.assert_array_equal(np.moveaxis(planes, -1, 0), stack.astype(np.uint8), strict=True)
+    np.testing.assert_array_equal(from_array(np.repeat(values[..., None], 4, 2), own_numbers=True).values, [[1, 1, 1]])
+    image = Image.fromarray(values)
+    np.testing.assert_array_equal(from_array(image, own_numbers=True).values, values.astype(np.uint8), strict=True)
+    black_is_1 = b"P1 3 1 1 0 1"
+    np.testing.assert_array_equal(read_bytes(black_is_1, own_numbers=True).values, values.astype(np.uint8), strict=True)
+    image = Image.open(io.BytesIO(black_is_1))
+    image.load()
+    np.testing.assert_array_equal(from_array(image, own_numbers=True).values, values.astype(np.uint8), strict=True)
+    np.testing.assert_array_equal(np.isnan(from_array(image, nodata=1).values), values)
 
 
 @pytest.mark.parametrize("kind", ["max", "min", "mode"])
