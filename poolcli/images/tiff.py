@@ -232,7 +232,7 @@ def prepare(image: ImageFile.ImageFile) -> None:
             and (
                 photometric not in {2, 5, 6}
                 or (raw and (extra[:1] == (1,) or (photometric == 5 and bits[0] == 16)))
-                or (0 in extra and (raw or not UNKNOWN_PLANES))
+                or (0 in extra and (raw or photometric == 6 or set(extra) != {0} or not UNKNOWN_PLANES))
             )
         )
         or len(set(bits)) > 1

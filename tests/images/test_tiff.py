@@ -291,3 +291,27 @@ def test_reversed_bits_are_turned_or_named(kind, compression):
             read_bytes(data)
     else:
         np.testing.assert_array_equal(read_bytes(data, channels="each").values, expected)
+
+
+@pytest.mark.parametrize("compression", ["packbits", "lzw", "deflate"])
+@pytest.mark.parametrize("extra", ["unspecified", "unspecified unspecified", "unassalpha unspecified"])
+@pytest.mark.parametrize("colour", ["rgb", "ycbcr", "separated"])
+def test_planes_beside_the_colours_are_left_out_or_named(colour, extra, compression):
+    extras = extra.split()
+    values = samples("u1", (*SHAPE, (4 if colour == "separated" else 3) + len(extras)))
+    data = written(
+        np.moveaxis(values, -1, 0).copy(),
+        photometric=colour,
+        planarconfig="separate",
+        extrasamples=extras,
+        compression=compression,
+        subsampling=(1, 1) if colour == "ycbcr" else None,
+    )
+    if colour == "rgb" and set(extras) == {"unspecified"} and tiff_module.UNKNOWN_PLANES:
+        np.testing.assert_array_equal(read_bytes(data, channels="each").values, values[..., :3])
+    elif colour == "separated" and set(extras) == {"unspecified"} and tiff_module.UNKNOWN_PLANES:
+        inks = Image.fromarray(values[..., :4].copy(), "CMYK").convert("RGB")
+        np.testing.assert_array_equal(read_bytes(data, channels="each").values, np.asarray(inks))
+    else:
+        with pytest.raises(ImageError, match=r"TIFF of 8-bit .*channels in separate planes\) is not read"):
+            read_bytes(data)
