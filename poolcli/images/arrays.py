@@ -23,6 +23,7 @@ LUMA = (19595, 38470, 7471)
 FLOAT_LUMA = (0.299, 0.587, 0.114)
 
 _ROWS = 256
+_HEADER_BYTES = 10_000  # numpy's own limit
 _PICTURE_CHANNELS = 4
 _ACCEPTED_TYPES = "integers, float16, float32, float64 and bool are read; convert it to one of these"
 
@@ -44,8 +45,7 @@ def read_npy(
             raise ImageError(
                 f"NPY format {version[0]}.{version[1]} is not read; 1.0 and 2.0 are: save the array again with numpy.save"
             )
-        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = header(stream)
+        shape, dtype = _npy_header(stream, length, version)
         check_type(dtype)
         check(shape, max_pixels)
         expected = int(np.prod(shape, dtype=object)) * dtype.itemsize
@@ -57,6 +57,29 @@ def read_npy(
         stream.seek(0)
         array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
         return array
+
+
+def _npy_header(stream: BinaryIO, length: int, version: tuple[int, int]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    from tokenize import TokenError
+
+    place, width = stream.tell(), 2 if version == (1, 0) else 4
+    stated = stream.read(width)
+    size, present = int.from_bytes(stated, "little"), max(length - place - width, 0)
+    if len(stated) < width or present < size:
+        raise ImageError("truncated NPY file: its header is cut off; copy or save the file again")
+    if size > _HEADER_BYTES:
+        raise ImageError(
+            f"NPY header of {size:,} bytes; at most {_HEADER_BYTES:,} are read: save the array again with numpy.save"
+        )
+    stream.seek(place)
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    try:
+        shape, _, dtype = header(stream)
+    except (ValueError, SyntaxError, TypeError, RecursionError, TokenError):  # numpy's words are for programmers
+        raise ImageError(
+            "damaged NPY file: its header is none that numpy.save writes; copy or save the file again"
+        ) from None
+    return shape, dtype
 
 
 def read_npz(

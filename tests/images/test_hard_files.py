@@ -125,6 +125,45 @@ def test_every_plane_and_channel_of_an_array_counts_before_it_is_decoded(shape, 
             read(io.BytesIO(data), **options)
 
 
+def with_header(text, version):
+    size = len(text).to_bytes(2 * version, "little")
+    return b"\x93NUMPY" + bytes([version, 0]) + size + text + bytes(16)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            b"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), " + b" " * 20_000 + b"}\n",
+            "NPY header of 20,060 b",
+        ),
+        (
+            b"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), 'more': 1}\n",
+            "damaged NPY file: its header is none",
+        ),
+        (
+            b"{'descr': '<q9', 'fortran_order': False, 'shape': (2, 2)}\n",
+            "damaged NPY file: its header is none that numpy",
+        ),
+        (b"__import__('os')\n", "damaged NPY file: its header is none that numpy.save writes"),
+        (b"(" * 4000, "damaged NPY file: its header is none that numpy.save writes"),
+        (b"", "damaged NPY file: its header is none that numpy.save writes"),
+    ],
+)
+def test_headers_of_arrays_are_refused_in_our_own_words(text, said, version):
+    with pytest.raises(ImageError, match=said) as refused:
+        read(io.BytesIO(with_header(text, version)))
+    assert not any(word in str(refused.value) for word in ("max_header_size", "allow_pickle", "object at", "\\x0a"))
+
+
+def test_a_header_that_is_cut_off_is_truncated():
+    data = npy(np.zeros((2, 2)))
+    for size in (8, 9, 10, 60):
+        with pytest.raises(ImageError, match="truncated NPY file: its header is cut off"):
+            read(io.BytesIO(data[:size]))
+
+
 def test_channels_of_a_picture_are_not_counted():
     for shape, options in (((4, 4, 4), {}), ((4, 4, 5), {"channels": "each"}), ((5, 4, 4), {"layout": "planes"})):
         data, cells = npy(np.zeros(shape, np.uint8)), 16 if shape[2] == 4 and not options else 80
