@@ -43,6 +43,8 @@ def argmax(view: WindowView, better: np.ufunc, neutral: Any, position: NDArray[n
     rows, cols = view.window.rows, view.window.cols
     assert isinstance(rows, Axis)
     assert isinstance(cols, Axis)
+    if rows.far or cols.far:
+        return _one_by_one(view, better, position)
     block, (a, b) = view.block, view.chunk
     half = block.dtype == np.float16  # numpy 2.0 loses NaN in the maximum of float16
     nan = half and view.has_nan
@@ -69,6 +71,28 @@ def argmax(view: WindowView, better: np.ufunc, neutral: Any, position: NDArray[n
         plane = np.arange(len(block))[:, None, None]
         value = block[plane, position // width - view.first_row, position % width]
     return value
+
+
+def _one_by_one(view: WindowView, better: np.ufunc, position: NDArray[np.int64]) -> Cells:
+    """The same for windows that lie mostly beyond the map: by their real cells alone, once for all that read the same."""
+    rows, cols, block = view.window.rows, view.window.cols, view.block
+    assert isinstance(rows, Axis)
+    assert isinstance(cols, Axis)
+    (down, row), (across, column) = rows.distinct(*view.chunk), cols.distinct(0, cols.out)
+    value = np.empty((len(block), len(down), len(across)), block.dtype)
+    place = np.empty(value.shape, np.int64)
+    for i, (top, height) in enumerate(down):
+        lines = block[:, top - view.first_row :][:, : height * rows.dilation : rows.dilation]
+        for j, (left, width) in enumerate(across):
+            flat = lines[..., left : left + width * cols.dilation : cols.dilation].reshape(len(block), -1)
+            at = flat.argmax(axis=1) if better is np.greater else flat.argmin(axis=1)
+            if flat.dtype.kind == "f":
+                nan = np.isnan(flat)
+                at = np.where(nan.any(axis=1), flat.shape[1] - 1 - nan[:, ::-1].argmax(axis=1), at)
+            value[:, i, j] = flat[np.arange(len(flat)), at]
+            place[:, i, j] = (top + at // width * rows.dilation) * cols.length + left + at % width * cols.dilation
+    position[...] = place[:, row[:, None], column]
+    return value[:, row[:, None], column]
 
 
 def _first_best_cells(view: WindowView, better: np.ufunc, neutral: Any, *, nan: bool) -> tuple[Cells, Cells, Cells]:

@@ -10,7 +10,7 @@ from poolcli.errors import ImageError
 from poolcli.ops.strips import STRIP_BYTES
 from poolcli.ops.window_parts import HeldRows
 from poolcli.ops.window_view import WindowView
-from poolcli.ops.windows import AdaptiveAxis, Axis, Window
+from poolcli.ops.windows import Axis, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from poolcli.ops.pools import PoolKind
     from poolcli.ops.settings import Pair
     from poolcli.ops.strips import Rows, Stage
+    from poolcli.ops.windows import AdaptiveAxis
 
     Cells = NDArray[Any]
     Places = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
@@ -117,7 +118,7 @@ def _windows(
     """
     rows, cols = view.window.rows, view.window.cols
     plane, row, column = np.nonzero(found)
-    step = max(1, STRIP_BYTES // (view.values.dtype.itemsize * max(1, min(rows.size, 2 * rows.length) * cols.size)))
+    step = max(1, STRIP_BYTES // (view.values.dtype.itemsize * max(1, view.window.most)))
     for first in range(0, len(plane), step):
         some = slice(first, first + step)
         lines, real_lines = _reads(rows, view.chunk, row[some])
@@ -141,15 +142,10 @@ def _reads(
     axis: Axis | AdaptiveAxis, windows: Pair, chosen: NDArray[np.intp]
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """The cells along an axis that some of the windows read, shape (chosen, cells), and which of them are real."""
-    if isinstance(axis, AdaptiveAxis):
-        starts, counts = axis.starts(*windows)[chosen], axis.counts(*windows)[chosen]
-        offsets = np.arange(axis.size)
-        cells = starts[:, None] + offsets
-        real = offsets < counts[:, None]
-    else:
-        offsets = np.arange(*axis.reach(*windows)) * axis.dilation
-        cells = ((chosen + windows[0]) * axis.stride - axis.before)[:, None] + offsets
-        real = (cells >= 0) & (cells < axis.length)
+    starts, counts = axis.first_cells(*windows)[chosen], axis.counts(*windows)[chosen]
+    offsets = np.arange(counts.max(initial=0))
+    cells = starts[:, None] + offsets * axis.dilation
+    real = offsets < counts[:, None]
     return np.clip(cells, 0, axis.length - 1), real
 
 

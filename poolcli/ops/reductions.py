@@ -118,6 +118,8 @@ def reduce_axis(
     if isinstance(axis, AdaptiveAxis) and axis.size > 2 * n:
         return _each(operation, cells, axis, chunk, acc)
     if isinstance(axis, Axis):
+        if axis.far:
+            return _each_once(operation, cells, axis, chunk, acc)
         if axis.out > 1 and _overlap_much(axis):
             return _running(operation, cells, axis, chunk, acc, buffers)
         if axis.size > SINGLE_CALL and (axis.out == 1 or (n == 1 and chunk.along == -2)):
@@ -131,7 +133,7 @@ def reduce_axis(
 
 def additions(axis: Axis | AdaptiveAxis) -> int:
     """The most additions that a cell goes through in a sum of floats: each may round it once."""
-    if not (isinstance(axis, Axis) and axis.out > 1 and _overlap_much(axis)):
+    if not (isinstance(axis, Axis) and not axis.far and axis.out > 1 and _overlap_much(axis)):
         return axis.size - 1
     skipped, end = axis.reach(0, axis.out)
     parts = _parts(np.add, end - skipped, np.dtype(np.float64))
@@ -205,6 +207,24 @@ def _each(
         else:
             operation.ufunc.reduce(np.ascontiguousarray(window, acc.dtype), axis=-1, out=result, keepdims=True)
     return acc
+
+
+def _each_once(
+    operation: Reduction, cells: NDArray[Any], axis: Axis, chunk: AxisChunk, acc: NDArray[Any]
+) -> NDArray[Any]:
+    """One call for all windows that read the same cells, which many do that are larger than the map."""
+    read, which = axis.distinct(chunk.a, chunk.b)
+    shape = list(acc.shape)
+    shape[chunk.along] = 1
+    made, result = [], np.empty(shape, acc.dtype)
+    for first, count in read:
+        window = cells[chunk.at(slice(first - chunk.first, first - chunk.first + count * axis.dilation, axis.dilation))]
+        if chunk.along == -2:
+            reduce_rows(operation.ufunc, window, result)
+        else:
+            operation.ufunc.reduce(np.ascontiguousarray(window, acc.dtype), axis=-1, out=result, keepdims=True)
+        made.append(result.copy())
+    return np.take(np.concatenate(made, axis=chunk.along), which, axis=chunk.along, out=acc)
 
 
 def _by_offsets(operation: Reduction, cells: NDArray[Any], chunk: AxisChunk, acc: NDArray[Any]) -> NDArray[Any]:

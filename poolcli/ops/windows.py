@@ -19,7 +19,7 @@ import numpy as np
 from poolcli.errors import OptionError, SizeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 LONGEST_SIDE = 1 << 24
 """No step makes a map with a longer side, unless the map before has one: each row costs memory for itself."""
+
+FAR, FAR_OFFSETS = 4, 1 << 12
+"""Windows whose cells meet the map at more offsets than `FAR` maps have, and `FAR_OFFSETS` more, are taken one by one."""
 
 MOST_CELLS = 1 << 29
 """No step makes a map of more cells, unless the map before has as many: 2 GB of float32."""
@@ -77,7 +80,24 @@ class Axis(NamedTuple):
 
         Offsets at which no output reads a cell are left out.
         """
-        return (one for one in (self.offset(i, a, b, first) for i in range(*self.reach(a, b))) if one is not None)
+        return (one for one in (self.offset(i, a, b, first) for i in self._met(a, b)) if one is not None)
+
+    def _met(self, a: int, b: int) -> Iterable[int]:
+        """The offsets at which windows a…b-1 may read a real cell, in order."""
+        lo, hi = self.reach(a, b)
+        if hi - lo <= FAR * self.length + FAR_OFFSETS:
+            return range(lo, hi)
+        starts = np.arange(a, b) * self.stride - self.before
+        begins = np.maximum(0, -(starts // self.dilation))[::-1]  # ascending: a later window meets the map earlier
+        ends = begins + self.counts(a, b)[::-1]
+        after = np.maximum.accumulate(np.concatenate([[0], ends[:-1]]))
+        return (i for begin, end in zip(np.maximum(begins, after), ends, strict=True) for i in range(begin, end))
+
+    @property
+    def far(self) -> bool:
+        """Whether most cells of the windows lie so far beyond the map that each window is better taken by itself."""
+        lo, hi = self.reach(0, self.out)
+        return hi - lo > FAR * self.length + FAR_OFFSETS
 
     def reach(self, a: int, b: int) -> Pair:
         """First and one past the last offset that can read a real cell in windows a…b-1, which may be larger than the map."""
@@ -106,6 +126,12 @@ class Axis(NamedTuple):
         """For windows a…b-1, the first real cell that each reads."""
         starts = np.arange(a, b) * self.stride - self.before
         return starts + self.dilation * np.maximum(0, -(starts // self.dilation))
+
+    def distinct(self, a: int, b: int) -> tuple[list[Pair], NDArray[np.intp]]:
+        """What windows a…b-1 read, as first cells and numbers of cells, each once; and which of these each window reads."""
+        read = np.stack([self.first_cells(a, b), self.counts(a, b)], axis=1)
+        unique, which = np.unique(read, axis=0, return_inverse=True)
+        return [(first, count) for first, count in unique.tolist()], which.reshape(-1)
 
     def counts(self, a: int, b: int, *, padded: bool = False) -> NDArray[np.intp]:
         """Cells that windows a…b-1 read; with `padded` those in the padding too, but never beyond it.
