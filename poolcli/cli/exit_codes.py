@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DONE, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+NO_FOLDER = "the current folder does not exist any more; change to another one (cd)"
 """Success, a file failed, wrong usage, SIGINT, SIGTERM; for other signals 128 and their number."""
 
 
@@ -60,14 +61,17 @@ def run_command(command: click.Command, args: Sequence[str] | None = None) -> in
         if sys.stdout is not None:
             sys.stdout.flush()
     except click.ClickException as error:
-        show(error)
+        if os.strerror(errno.ENOENT) in error.message and _has_no_folder():
+            write_stderr(NO_FOLDER)
+        else:
+            show(error)
         code = error.exit_code
     except click.Abort:  # Click raises it for Ctrl-C
         write_stderr("Interrupted.")
         code = INTERRUPTED
     except OSError as error:  # of stdout: errors of other files are caught where they are opened
         if _has_no_folder():
-            write_stderr("the current folder does not exist any more; change to another one (cd)")
+            write_stderr(NO_FOLDER)
             return FAILED
         discard_stdout()
         if error.errno != errno.EPIPE:  # a reader that closes the pipe early is not worth a message

@@ -96,6 +96,12 @@ TABLES: dict[str, Callable[[], list[list[str]]]] = {
 }
 
 
+class _Table(click.Choice):  # type: ignore[type-arg, unused-ignore]  # generic from Click 8.2 on only
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # no ctx before 8.2
+        """What to write, in one line."""
+        return f"Write one of {alternatives(TABLES)}."
+
+
 @click.command(
     "list",
     cls=Sections,
@@ -107,7 +113,7 @@ Examples:
 @click.argument(
     "table",
     cls=Argument,
-    type=click.Choice(list(TABLES)),
+    type=_Table(list(TABLES)),
     metavar="TABLE",
     help=f"What to list: {alternatives(TABLES)}.",
 )

@@ -109,6 +109,10 @@ def short_name(name: str, length: int = NAME_LENGTH) -> str:
     return f"{name[: length // 2]}…{name[-(length // 2 - 1) :]}"
 
 
+BETWEEN = " · "
+"""Stands between the parts of a line."""
+
+
 def statistics_line(stage: StageResult) -> str:
     """Shape, smallest, largest and mean value of a map, as ``398x398 · min −2.83 · max 3.58 · mean 0.00``."""
     low, high = (stage.statistics.min, stage.statistics.max) if stage.statistics else extremes(stage)
@@ -116,7 +120,7 @@ def statistics_line(stage: StageResult) -> str:
     parts = [size_text(stage.shape), f"min {number(low, largest)}", f"max {number(high, largest)}"]
     if stage.mean is not None:
         parts.append(f"mean {number(stage.mean, largest)}")
-    return " · ".join(parts)
+    return BETWEEN.join(parts)
 
 
 def shares_line(stage: StageResult, detect: StageResult | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from poolcli.figures import captions, color_scale
 from poolcli.figures.layout import Box, ticks
 from poolcli.figures.palettes import FRAME, MUTED
+from poolcli.figures.text import text_width
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 THICK, LENGTH, TIP = 14, 340, 12
 SMALL = 16
+GAP = 8
+"""Least pixels between two labels."""
 HEIGHT = THICK + 26
 """Pixels from the top of a bar to the bottom of its labels."""
 
@@ -35,11 +39,23 @@ def draw(canvas: Canvas, middle: int, y: int, scale: Scale, stages: Sequence[Sta
             red, green, blue = (int(level) for level in ramp[0, at])
             canvas.arrow(Box(edge, y - 1, TIP, THICK + 2), FRAME, left)
             canvas.arrow(Box(edge + 2 * left, y + 1, TIP - 2, THICK - 2), (red, green, blue), left)
-    values, decimals = ticks(scale.low, scale.high)
-    for value in values:
+    for value, label in _labels(scale):
         tick = x + round((value - scale.low) / (scale.high - scale.low) * (LENGTH - 1))
         canvas.rectangle(Box(tick, y + THICK + 1, 1, 4), FRAME)
-        canvas.text(tick, y + THICK + 21, captions.tick(value, decimals), SMALL, MUTED, anchor="middle")
+        canvas.text(tick, y + THICK + 21, label, SMALL, MUTED, anchor="middle")
+
+
+def _labels(scale: Scale) -> list[tuple[float, str]]:
+    """The values that are labelled, with their labels: as many as have room side by side."""
+    labels: list[tuple[float, str]] = []
+    for most in (6, 4, 3, 2):
+        values, decimals = ticks(scale.low, scale.high, most)
+        labels = [(value, captions.tick(value, decimals)) for value in values]
+        apart = min((after - before for before, after in pairwise(values)), default=scale.high - scale.low)
+        widest = max((text_width(label, SMALL) for _, label in labels), default=0)
+        if widest + GAP <= apart / (scale.high - scale.low) * (LENGTH - 1):
+            break
+    return labels
 
 
 def outside_note(scale: Scale, members: Sequence[tuple[str, StageResult]]) -> str:

@@ -100,7 +100,7 @@ def draw(shown: list[Panel], done: str, notes: str) -> Canvas:
     edges = column_edges(widths, GAP, MARGIN)
     total = edges[-1] + widths[-1] + MARGIN
     texts = [
-        [part for line in panel.lines for part in lettering.wrap(line, BODY, column, 3)]
+        [part for line in panel.lines for part in lettering.wrap(line, BODY, column, 3, apart=captions.BETWEEN)]
         for panel, column in zip(shown, widths, strict=True)
     ]
 

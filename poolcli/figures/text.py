@@ -178,10 +178,10 @@ def _shortened(text: str, kept: int, middle: bool) -> str:
     return text[: kept - tail].rstrip() + drawable("…") + text[len(text) - tail :].lstrip()
 
 
-def wrap(text: str, size: int, max_width: int, lines: int, *, bold: bool = False) -> list[str]:
+def wrap(text: str, size: int, max_width: int, lines: int, *, bold: bool = False, apart: str = " ") -> list[str]:
     """Break a text into lines that fit.
 
-    Lines break at spaces; a word that is wider than a line is broken too.
+    Lines break at `apart` where they can, else at spaces; a word that is wider than a line is broken too.
 
     Parameters
     ----------
@@ -193,6 +193,8 @@ def wrap(text: str, size: int, max_width: int, lines: int, *, bold: bool = False
     lines : int
         Largest number of lines; the last one ends in an ellipsis if the text is longer.
     bold : bool
+    apart : str
+        What stands between the parts of the text; left out at the end of a line.
 
     Returns
     -------
@@ -208,10 +210,12 @@ def wrap(text: str, size: int, max_width: int, lines: int, *, bold: bool = False
     rest = " ".join(text.split())
     while rest and len(wrapped) < lines - 1:
         fits = _fitting(rest, size, max_width, bold)
-        space = rest.rfind(" ", 0, fits + 1)
+        space, between = rest.rfind(apart, 0, fits + len(apart)), apart
+        if space < 1:
+            space, between = rest.rfind(" ", 0, fits + 1), " "
         end = fits if fits == len(rest) or space < 1 else space
         wrapped.append(rest[:end])
-        rest = rest[end:].lstrip()
+        rest = rest[end:].removeprefix(between).lstrip()
     return [*wrapped, shorten(rest, size, max_width, bold=bold)] if rest else wrapped
 
 

@@ -588,3 +588,12 @@ def test_stages_are_not_written_to_stdout(cli, here, files):
     assert "--stages -: maps are written into a folder; for a folder of that name give ./-" in refused.stderr
     assert files() == before
     assert cli("run", "small.png", "--stages", "./-").exit_code == 0
+
+
+def test_a_missing_table_is_asked_for_in_one_line(cli, here):
+    result = cli("list")
+    assert result.exit_code == 2
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("Error")]
+    assert line == (
+        "Error: Missing argument 'TABLE'. Write one of pools, kernels, banks, recipes, formats, paddings or demos."
+    )

@@ -106,6 +106,17 @@ def test_a_current_folder_that_was_deleted_is_named(shell, here, jobs):
     assert b"stdout" not in single.stderr
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["explain --demo tensorflow -o x.svg", "batch in -o x", "run a.png", "compare a.png", "features a.png -o v.csv"],
+)
+def test_every_command_names_a_current_folder_that_was_deleted(shell, here, line):
+    done = shell(f"mkdir gone; cd gone; rmdir ../gone; poolcli {line}")
+    assert done.returncode != 0
+    said = [line for line in done.stderr.splitlines() if not line.startswith(b"sh: ")]
+    assert said == [b"the current folder does not exist any more; change to another one (cd)"]
+
+
 @pytest.mark.parametrize("limit", ["-n 14", "-n 12"])
 def test_too_few_descriptors_are_named_and_jobs_0_works(shell, here, limit):
     fill("in", 2)

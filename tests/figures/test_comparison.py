@@ -21,14 +21,14 @@ from PIL import Image
 
 from poolcli.display import printable
 from poolcli.errors import PoolcliError
-from poolcli.figures import FORMATS, captions, comparison
+from poolcli.figures import FORMATS, captions, color_bar, comparison
 from poolcli.figures.color_scale import Scale
 from poolcli.figures.items import Arrow, PixelBlock, Rectangle, Text
 from poolcli.figures.layout import Box
 from poolcli.figures.map_drawing import KERNEL_CELL
 from poolcli.figures.palettes import FRAME, PALE
 from poolcli.figures.panels import panels
-from poolcli.figures.text import bitmap, drawable
+from poolcli.figures.text import bitmap, drawable, text_width, wrap
 from poolcli.pipeline.recipe import Recipe
 from poolcli.pipeline.result import Result
 
@@ -496,3 +496,23 @@ def test_the_engine_of_these_tests_is_what_it_says() -> None:
     square = np.arange(16, dtype=np.float32).reshape(4, 4)
     assert (pool(square) == [[5, 7], [13, 15]]).all()
     assert conv(square)[1, 1] == 0
+
+
+@pytest.mark.parametrize("exponent", [-20, -3, 0, 3, 30])
+@pytest.mark.parametrize("lowest", [-3.2, -1.0, 0.0])
+def test_labels_of_a_colour_bar_do_not_touch(exponent, lowest):
+    scale = Scale("gray", lowest * 10.0**exponent, 3.2 * 10.0**exponent)
+    labels = color_bar._labels(scale)
+    assert len(labels) >= 2
+    places = [(value - scale.low) / (scale.high - scale.low) * (color_bar.LENGTH - 1) for value, _ in labels]
+    widths = [text_width(label, color_bar.SMALL) for _, label in labels]
+    for left, right, one, two in zip(places, places[1:], widths, widths[1:], strict=False):
+        assert right - left >= (one + two) / 2 + 4
+
+
+def test_a_caption_breaks_between_its_parts():
+    line = "60x80 · min −3.41e−20 · max 3.48e−20 · mean 2.22e−22"
+    width = text_width("60x80 · min −3.41e−20 · max 3.48e−20 · mean", comparison.BODY)
+    assert wrap(line, comparison.BODY, width, 3, apart=" · ") == [
+        "60x80 · min −3.41e−20 · max 3.48e−20", "mean 2.22e−22",
+    ]  # fmt: skip
