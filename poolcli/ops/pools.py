@@ -18,7 +18,7 @@ from poolcli.errors import OptionError, suggestion
 from poolcli.ops.exact_sum import exceeds_64_bits, halves, total_64
 from poolcli.ops.settings import is_whole, python_value
 from poolcli.ops.value_range import ValueRange
-from poolcli.ops.window_view import WindowView, highest, lowest
+from poolcli.ops.window_view import SCALE, WindowView, highest, lowest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -193,11 +193,22 @@ def _average(view: WindowView) -> NDArray[Any]:
         high, low = halves(view)
         total = high * 2.0**32 + low
         return np.divide(total, view.counts()) if view.window.adaptive else view.mean(total)
-    return view.mean(view.total())
+    mean = view.mean(view.total())
+    return _in_range(view, mean, view.mean)
 
 
 def _sum(view: WindowView) -> NDArray[Any]:
-    return total_64(view) if exceeds_64_bits(view) else view.total()
+    return total_64(view) if exceeds_64_bits(view) else _in_range(view, view.total(), lambda total: total)
+
+
+def _in_range(view: WindowView, found: NDArray[Any], result: Reducer) -> NDArray[Any]:
+    """Sums or means of windows; those again whose partial sums left the range of float64, from smaller numbers."""
+    if found.dtype != np.float64 or np.isfinite(found).all():
+        return found
+    scaled = view.scaled_total()
+    if scaled is None:
+        return found
+    return np.where(np.isfinite(found), found, result(scaled) / SCALE)  # a sum may be infinite by right
 
 
 def _range(view: WindowView) -> NDArray[Any]:

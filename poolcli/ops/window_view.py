@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 EXACT_CELLS = 256
 """Largest float window whose sum keeps the frameworks' order of additions; larger ones are summed in float64."""
 
+SCALE = 2.0**-64
+"""No sum of cells that were multiplied by it leaves float64; only digits far below its last one are lost."""
+
 
 @cache
 def lowest(dtype: np.dtype[Any]) -> Any:
@@ -94,6 +97,8 @@ class WindowView:
         self._include = count_include_pad
         self._lo, self._hi = window.rows.needs(*chunk)
         self._cached: NDArray[Any] | None = None
+        self._tall: NDArray[Any] | None = None
+        self._scaled: NDArray[Any] | None = None
 
     @property
     def block(self) -> NDArray[Any]:
@@ -213,6 +218,8 @@ class WindowView:
         apart = self._b == rows.out or rows.needs(self._b, self._b + 1)[0] >= self._hi
         if self._cached is None and self._b - self._a == 1 and rows.dilation == 1 and span > 2 * step and apart:
             held: list[NDArray[Any]] = []
+            sums = self.values.dtype == np.float64 and prepare is None and operations[0].ufunc is np.add
+            before, self._scaled = None, None
             for lo in range(self._lo, self._hi, step):
                 block = self._rows.get(lo, min(lo + step, self._hi))
                 cells = prepare(block) if prepare else block
@@ -221,6 +228,13 @@ class WindowView:
                     held = [np.empty(shape, dtype or cells.dtype) for _ in operations]
                 for operation, acc in zip(operations, held, strict=True):
                     reduce_rows(operation.ufunc, cells, acc, started=lo > self._lo)
+                if sums:  # rows pass once: what has left the range is taken up again from where it had not
+                    if self._scaled is None and not np.isfinite(held[0]).all():
+                        self._scaled = np.zeros_like(held[0]) if before is None else before * SCALE
+                    if self._scaled is not None:
+                        reduce_rows(np.add, cells * SCALE, self._scaled, started=True)
+                    else:
+                        before = held[0].copy()
             return held
         cells = prepare(self.block) if prepare else self.block
         kind = np.dtype(dtype or cells.dtype)
@@ -242,7 +256,8 @@ class WindowView:
         if bounds is not None and bounds.whole:
             return self.reduce(np.add, dtype=_summable(bounds.dtype))
         if self.values.whole or self.window.cells > EXACT_CELLS:
-            return self.reduce(np.add, dtype=np.float64)
+            (self._tall,) = self._reduce_down([Reduction(np.add)], np.dtype(np.float64), None)
+            return self._across(Reduction(np.add), self._tall, self._tall.dtype, "cols0")
         kind = np.result_type(self.values.dtype, np.float32)
         if pays(self.window, kind):
             total = sums_in_order(self.window, self.block, self.first_row, self.chunk, kind, self.scratch)
@@ -260,6 +275,18 @@ class WindowView:
                 combine(np.add, acc, where, cells)
             started = True
         return acc
+
+    def scaled_total(self) -> NDArray[Any] | None:
+        """The last `total` again, times `SCALE`: where partial sums of float64 left its range; None for other maps."""
+        if self.values.dtype != np.float64 or self._tall is None:
+            return None
+        if self._scaled is not None:
+            tall = self._scaled
+        elif self._cached is None:  # no sum of rows has left it
+            tall = self._tall * SCALE
+        else:
+            (tall,) = self._reduce_down([Reduction(np.add)], np.dtype(np.float64), lambda cells: cells * SCALE)
+        return self._across(Reduction(np.add), tall, tall.dtype, "scaled")
 
     def total_values(self, power: int = 1) -> ValueRange:
         """What the sum of the cells (each to `power`) of a window can be, for integers."""

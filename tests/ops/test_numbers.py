@@ -1,5 +1,6 @@
 """Numbers at the limits of their types, plans that are refused early, and arrays that are refused."""
 
+import math
 import time
 import tracemalloc
 import warnings
@@ -9,6 +10,10 @@ import pytest
 
 import poolcli
 from poolcli.errors import OptionError, PoolcliError, SizeError
+from poolcli.ops.convolution import ReluStage
+from poolcli.ops.pooling import pooling
+from poolcli.ops.strips import run
+from poolcli.ops.value_range import ValueRange
 from poolcli.ops.windows import AdaptiveAxis
 
 MOST = np.finfo(np.float64).max
@@ -274,3 +279,33 @@ def test_what_a_tensor_raises_is_an_error_of_ours(function, error):
 def test_run_refuses_such_tensors_too():
     with pytest.raises(PoolcliError, match="requires grad"):
         poolcli.run(Tensor(RuntimeError("it requires grad")))
+
+
+@pytest.mark.parametrize("shape", [(17, 17), (3, 400), (40000, 3), (40000, 1)])
+@pytest.mark.parametrize("kind", ["average", "mixed", "sum"])
+def test_sums_of_large_values_of_both_signs(shape, kind):
+    """Partial sums beyond float64 make neither NaN nor infinity of a mean, and of a sum only by right."""
+    x = np.random.default_rng(0).uniform(-1, 1, shape) * 8e307
+    mean = math.fsum((x / x.size).ravel())
+    expected = {"average": mean, "mixed": mean / 2 + x.max() / 2, "sum": math.fsum((x / 2**64).ravel()) * 2.0**64}[kind]
+
+    assert poolcli.pool2d(x, kind, shape)[0, 0] == pytest.approx(expected, rel=1e-9)
+    assert poolcli.global_pool2d(x, kind)[0, 0] == pytest.approx(expected, rel=1e-9)
+    wide = np.tile(x, (2, 2))  # windows that overlap
+    found = poolcli.pool2d(wide, kind, shape, stride=1)
+    assert found[0, 0] == pytest.approx(expected, rel=1e-9)
+    assert not np.isnan(found).any()
+    x[1, 0] = np.inf
+    assert poolcli.pool2d(x, kind, shape)[0, 0] == np.inf
+    x[2, 0] = -np.inf
+    assert np.isnan(poolcli.pool2d(x, "average", shape)[0, 0])
+
+
+def test_large_values_of_a_map_that_passes_once():
+    x = np.random.default_rng(1).uniform(-1, 1, (1, 60000, 3)) * 8e307
+    pooled = pooling("average", output_size=1).stages((60000, 3), ValueRange.of(x.dtype), 1)
+    found = np.empty((1, 1, 1))
+
+    run(x, (ReluStage((60000, 3), ValueRange.of(x.dtype), 1), *pooled), found)
+
+    assert found[0, 0, 0] == pytest.approx(np.maximum(x / x.size, 0).sum(), rel=1e-9)
