@@ -19,6 +19,8 @@ from poolcli.pipeline.steps import Pool, Pool2D
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from poolcli.ops.settings import Pair
     from poolcli.ops.windows import Window
     from poolcli.pipeline.recipe import Recipe
@@ -171,6 +173,25 @@ class _Reach(NamedTuple):
     adaptive: AdaptiveAxis | None = None
     first: bool = False
     """Whether only the first cell of each window counts."""
+    dilation: int = 1
+
+    def first_cells(self, lo: NDArray[np.int64], hi: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The least and the greatest of the first real cells that windows lo…hi read, for each pair of them.
+
+        Windows that start in the padding begin at one of the first `dilation` cells of the map, in no order.
+        """
+
+        def cells(window: NDArray[np.int64]) -> NDArray[np.int64]:
+            start = window * int(self.stride) - self.before
+            return np.where(start < 0, start % self.dilation, start)
+
+        least, greatest = np.minimum(cells(lo), cells(hi)), np.maximum(cells(lo), cells(hi))
+        if self.dilation > 1 and self.before:
+            padded = np.minimum(hi + 1, -(-self.before // int(self.stride)))
+            for i in range(1, min(int((padded - lo).max()) + 1, self.dilation)):
+                cell = cells(np.minimum(lo + i, hi))
+                least, greatest = np.minimum(least, cell), np.maximum(greatest, cell)
+        return least, greatest
 
 
 def _reaches(stage: strips.Stage) -> tuple[_Reach, _Reach] | None:
@@ -189,6 +210,7 @@ def _reaches(stage: strips.Stage) -> tuple[_Reach, _Reach] | None:
             axis.length,
             axis if isinstance(axis, AdaptiveAxis) else None,
             first,
+            axis.dilation,
         )
         for axis in (window.rows, window.cols)
     )
@@ -200,21 +222,25 @@ def _field(reaches: Sequence[_Reach], out: int) -> int:
 
     r += (extent - 1) * jump, jump *= stride (distill.pub/2019/computing-receptive-fields). Adaptive windows differ in
     size and distance: there the first and last cell of each value are followed back through the maps, which does end
-    at the borders.
+    at the borders. So they are where a window's first cell counts and may be padding: the first real one is read.
     """
+    field = 1
     if all(one.adaptive is None for one in reaches):
-        field, jump = 1, 1
+        jump = 1
         for one in reaches:
             field, jump = field + (one.extent - 1) * jump, jump * int(one.stride)
-        return field
+        if not any(one.first and one.before and one.dilation > 1 for one in reaches):
+            return field
     lo = np.arange(min(out, FOLLOWED), dtype=np.int64)
     hi = lo.copy()  # the last cell
     for one in reversed(reaches):
         axis = one.adaptive
-        if axis is None:
+        if axis is None and one.first:
+            lo, hi = one.first_cells(lo, hi)
+        elif axis is None:
             lo, hi = lo * int(one.stride) - one.before, hi * int(one.stride) - one.before + one.extent - 1
             lo, hi = np.maximum(lo, 0), np.minimum(hi, one.length - 1)
         else:
             last = hi * axis.length // axis.out if one.first else -(-(hi + 1) * axis.length // axis.out) - 1
             lo, hi = lo * axis.length // axis.out, last
-    return int((hi - lo).max()) + 1
+    return max(field, int((hi - lo).max()) + 1)

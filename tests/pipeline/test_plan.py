@@ -24,6 +24,14 @@ STACKS = {
                        {"op": "adaptive_pool2d", "kind": "average", "output_size": [4, 3]}],
     "adaptive, windows": [{"op": "adaptive_pool2d", "kind": "average", "output_size": [9, 7]},
                           {"op": "pool2d", "kind": "average", "size": 3, "stride": 2}],
+    "adaptive, subsample": [{"op": "adaptive_pool2d", "kind": "average", "output_size": [4, 4]},
+                            {"op": "pool2d", "kind": "subsample", "size": 4, "dilation": 2, "padding": "same-lower"}],
+    "adaptive, small subsample": [{"op": "adaptive_pool2d", "kind": "average", "output_size": [3, 3]},
+                                  {"op": "pool2d", "kind": "subsample", "size": 3, "dilation": 2, "padding": "same"}],
+    "subsample, adaptive": [{"op": "pool2d", "kind": "subsample", "size": 4, "stride": 1, "dilation": 3, "padding": 4},
+                            {"op": "adaptive_pool2d", "kind": "average", "output_size": [5, 6]}],
+    "subsample, windows": [{"op": "pool2d", "kind": "subsample", "size": 2, "stride": 1, "dilation": 5, "padding": 4},
+                           {"op": "pool2d", "kind": "average", "size": 2, "stride": 1}],
     "windows, adaptive": [{"op": "pool2d", "kind": "average", "size": 3, "stride": 2},
                           {"op": "adaptive_pool2d", "kind": "average", "output_size": [4, 3]}],
 }  # fmt: skip
@@ -53,6 +61,24 @@ def test_the_receptive_field_is_what_is_measured(name):
     shape = (23, 26)
 
     assert plan(made, shape)[-1].receptive_field == measured(made, shape)
+
+
+@pytest.mark.parametrize("length", [4, 7])
+@pytest.mark.parametrize("padding", ["same", "same-lower"])
+def test_the_receptive_field_of_padded_subsamples_is_never_too_small(length, padding):
+    for windows in range(2, 8):
+        for stride in (1, 2, 3):
+            given = {"size": 3, "stride": stride, "dilation": 2, "padding": padding}
+            subsample = {"op": "pool2d", "kind": "subsample", **given}
+            adaptive = {"op": "adaptive_pool2d", "kind": "average", "output_size": windows}
+            for stages in ([adaptive, subsample], [subsample, adaptive]):
+                made = poolcli.recipe(recipe={"stages": stages})
+                said = plan(made, (length, length))[-1].receptive_field
+                assert min(said) >= 1
+                if windows in (3, 5) and stride > 1:
+                    found = measured(made, (length, length))
+                    assert said[0] >= found[0]
+                    assert said[1] >= found[1]
 
 
 def test_statistics_have_one_zero_and_no_infinity_beside_a_finite_mean():
