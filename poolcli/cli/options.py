@@ -295,7 +295,8 @@ max_pixels_option = click.option(
     type=click.IntRange(min=1),
     default=MAX_PIXELS,
     metavar="N",
-    help="Refuse pictures of more pixels before they are decoded.",
+    help="Refuse pictures of more pixels before they are decoded; of arrays of more than 4 channels or planes every cell "
+    "counts.",
     show_default=True,
 )
 
