@@ -12,6 +12,7 @@ import numpy as np
 
 from poolcli.ops.norms import is_safe
 from poolcli.ops.reductions import additions, combine
+from poolcli.ops.window_view import highest, lowest
 from poolcli.ops.windows import Axis
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ GATHERED = 256
 LEAST_ROOT = 1e-145
 """Squares of smaller deviations may have lost digits: float64 has fewer of them below 2e-308."""
 
+WHOLE = 1 << 53
+"""Integers beyond it need not be float64 numbers."""
+
 LEAST_CELL = 1e-120
 """Cells that differ, and are larger, differ by 1e-16 of it and more: their deviation is above `LEAST_ROOT`."""
 
@@ -55,6 +59,13 @@ def std(view: WindowView) -> NDArray[Any]:
     view.block  # noqa: B018 - held, since it is read twice
     if view.values.dtype == np.float64:
         return _in_range(view, _from_deviations(view))
+    if view.values.whole and view.values.dtype.itemsize == 8:
+        return _of_large(view)
+    return _usual(view)
+
+
+def _usual(view: WindowView) -> NDArray[Any]:
+    """The deviations of values that float64 holds."""
     if view.window.few:
         return _from_deviations(view)
     kind = _exact_type(view)
@@ -73,6 +84,30 @@ def std(view: WindowView) -> NDArray[Any]:
     ):
         return _from_safe_sums(view)
     return _from_deviations(view)
+
+
+def _of_large(view: WindowView) -> NDArray[Any]:
+    """The deviations of integers of 64 bits: where float64 has gaps, of what they exceed their window's smallest by."""
+    root = _usual(view)
+    if not view.block.size or (view.block.max() <= WHOLE and view.block.min() >= -WHOLE):
+        return root
+    low = view.reduce(np.minimum, highest(view.values.dtype), name="low")
+    large = (view.reduce(np.maximum, lowest(view.values.dtype)) > WHOLE) | (low < -WHOLE)
+
+    def above(cells: NDArray[Any], least: NDArray[Any]) -> NDArray[Any]:
+        return np.subtract(cells, least, order="C").view(np.uint64).astype(np.float64)  # modulo 2^64: exact here
+
+    exact, mean = np.zeros(view.shape), np.zeros(view.shape)
+    if view.window.few:
+        for (i, j), cells in view.each():
+            exact[:, i, j] = np.std(above(cells, low[:, i, j, None, None]), axis=(1, 2))
+        return np.where(large, exact, root)
+    for where, cells in view.offsets():
+        combine(np.add, mean, where, above(cells, low[where]))
+    mean /= view.counts()
+    for where, cells in view.offsets():
+        combine(np.add, exact, where, np.square(above(cells, low[where]) - mean[where]))
+    return np.where(large, np.sqrt(exact / view.counts()), root)
 
 
 def _from_deviations(view: WindowView) -> NDArray[Any]:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     Ranks = tuple[Any, Any]
     Statistic = Callable[[WindowView, RankMethod], NDArray[Any]]
 
+WHOLE = 1 << 53
+"""Integers beyond it need not be float64 numbers."""
+
 FEW_VALUES = 1 << 16
 """Integers of so small a range are counted rather than sorted, where a window is large."""
 
@@ -31,6 +34,7 @@ def percentile(view: WindowView, q: float) -> NDArray[Any]:
         (low, high), weight = _neighbours(part, method, q, following=view.values.dtype.kind == "f")
         if low is high and view.values.whole:
             return low
+        cells = low, high
         if np.ndim(weight):
             low, high = low.astype(np.float64), high.astype(np.float64)
             span = high - low
@@ -43,6 +47,8 @@ def percentile(view: WindowView, q: float) -> NDArray[Any]:
                 np.add(low, between, out=between, dtype=np.float64)
             else:
                 np.subtract(high, between, out=between, dtype=np.float64)
+        if view.values.whole and view.values.dtype.itemsize == 8:
+            return _between_large(cells[0], cells[1], weight, between)
         if not view.values.whole:
             between += 0.0  # 0.0 for -0.0, whichever of the two comes first in a sorted window
         return between
@@ -55,15 +61,19 @@ def median(view: WindowView) -> NDArray[Any]:
     dtype = view.values.dtype
     wide = np.dtype(np.float32 if dtype.itemsize <= 2 else np.float64)  # holds the sum of two cells
     kept = dtype if dtype == np.float32 else wide
+    large = view.values.whole and dtype.itemsize == 8
 
     def statistic(part: WindowView, method: RankMethod) -> NDArray[Any]:
-        (low, high), _weight = _neighbours(part, method, 50, dtype=kept)
+        (low, high), _weight = _neighbours(part, method, 50, dtype=dtype if large else kept)
         if low is high:
+            low = low.astype(kept, copy=False)
             if not view.values.whole:
                 low += 0  # 0.0 for -0.0, whichever of the two comes first in a sorted window
             return low
         middle = np.add(low, high, dtype=wide)
         middle /= 2
+        if large:
+            return _between_large(low, high, 0.5, middle)
         if not view.values.whole:
             middle += 0
         lost = np.isinf(middle)
@@ -73,6 +83,24 @@ def median(view: WindowView) -> NDArray[Any]:
         return middle
 
     return _in_parts(view, statistic, kept)
+
+
+def _between_large(
+    low: NDArray[Any], high: NDArray[Any], weight: Any, between: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What lies at `weight` between integers of 64 bits: `between`, but from whole numbers where float64 has gaps."""
+    large = (high > WHOLE) | (low < -WHOLE)
+    if not large.any():
+        return between
+    span = (high - low).view(np.uint64)  # modulo 2^64, which is exact here
+    steps, rest = np.zeros(span.shape, np.uint64), np.zeros(span.shape)
+    for part in ((span >> np.uint64(32)) * 2.0**32, span & np.uint64(0xFFFFFFFF)):
+        share = part * weight
+        whole = np.floor(share)
+        steps += whole.astype(np.uint64)
+        rest += share - whole
+    exact = (low + steps.view(low.dtype)).astype(np.float64) + rest
+    return np.where(large, exact, between)
 
 
 def mode(view: WindowView) -> NDArray[Any]:

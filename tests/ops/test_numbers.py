@@ -309,3 +309,23 @@ def test_large_values_of_a_map_that_passes_once():
     run(x, (ReluStage((60000, 3), ValueRange.of(x.dtype), 1), *pooled), found)
 
     assert found[0, 0, 0] == pytest.approx(np.maximum(x / x.size, 0).sum(), rel=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+@pytest.mark.parametrize("columns", [2, 60])
+def test_whole_numbers_between_those_of_float64(dtype, columns):
+    """Neighbours of 2^53 and 2^62 differ by what they differ by, in many windows and in one."""
+
+    def pooled(low, high, kind, **given):
+        x = np.tile(np.array([[low, high]], dtype), (1, columns // 2))
+        return poolcli.pool2d(x, kind, (1, 2), **given)
+
+    for low, high in [(2**62, 2**62 + 2), (2**53 + 1, 2**53 + 3), (2**63 - 3, 2**63 - 1)]:
+        assert (pooled(low, high, "std") == 1).all()
+        assert (pooled(low, high, "median") == float((low + high) // 2)).all()
+        assert (pooled(low, high, "percentile", q=75) == low + 1.5).all()
+    if dtype == "int64":
+        assert (pooled(-(2**62), 2**62 + 3, "median") == 1.5).all()
+        assert (pooled(-(2**62), 2**62 + 3, "percentile", q=50) == 1.5).all()
+        assert (pooled(-(2**63), 2**63 - 1, "median") == -0.5).all()
+        assert (pooled(-(2**63), 2**63 - 1, "std") == 2.0**63).all()
