@@ -132,7 +132,7 @@ def conv2d(
     -------
     ndarray of shape (..., h, w), float32 (float64 for float64)
         Exact before that last rounding for integers of up to 32 bits and whole weights, where the sum of the type's
-        largest values fits 64 bits. Otherwise within 2e-7 of the exact result, times the sum of the absolute weights,
+        largest values fits 64 bits. Otherwise within 5e-7 of the exact result, times the sum of the absolute weights,
         times the largest absolute value in the window; within 1e-7 for kernels that are computed in tiles.
 
     Raises

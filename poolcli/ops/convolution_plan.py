@@ -1,7 +1,7 @@
 """How a convolution is computed: the plan that takes least time by count, chosen per kernel, type and geometry.
 
 Costs are counted in passes of numpy's loops over one float32 cell: a weight takes two (a product, a sum), a float64
-cell counts twice. All plans give the exact result for whole weights on integers, and all others a result within 2e-7
+cell counts twice. All plans give the exact result for whole weights on integers, and all others a result within 5e-7
 times the sum of the absolute weights, times the largest value, of the exact one.
 """
 
