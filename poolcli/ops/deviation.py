@@ -12,6 +12,7 @@ import numpy as np
 
 from poolcli.ops.norms import is_safe
 from poolcli.ops.reductions import additions, combine
+from poolcli.ops.value_range import WHOLE
 from poolcli.ops.window_view import highest, lowest
 from poolcli.ops.windows import Axis
 
@@ -46,9 +47,6 @@ GATHERED = 256
 
 LEAST_ROOT = 1e-145
 """Squares of smaller deviations may have lost digits: float64 has fewer of them below 2e-308."""
-
-WHOLE = 1 << 53
-"""Integers beyond it need not be float64 numbers."""
 
 LEAST_CELL = 1e-120
 """Cells that differ, and are larger, differ by 1e-16 of it and more: their deviation is above `LEAST_ROOT`."""
@@ -165,7 +163,7 @@ def _exact_type(view: WindowView) -> np.dtype[Any] | None:
     if low is None or high is None:
         return None
     largest = (view.window.cells * max(abs(low), abs(high))) ** 2
-    for kind, limit in ((np.int32, 1 << 31), (np.float64, 1 << 53), (np.int64, 1 << 63)):
+    for kind, limit in ((np.int32, 1 << 31), (np.float64, WHOLE), (np.int64, 1 << 63)):
         if largest < limit:
             return np.dtype(kind)
     return None

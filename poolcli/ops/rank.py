@@ -8,6 +8,7 @@ import numpy as np
 
 from poolcli.ops import rank_counting, rank_network
 from poolcli.ops.rank_method import RankMethod, method_for, network_for
+from poolcli.ops.value_range import WHOLE
 from poolcli.ops.window_parts import few_columns, parts
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
     Ranks = tuple[Any, Any]
     Statistic = Callable[[WindowView, RankMethod], NDArray[Any]]
-
-WHOLE = 1 << 53
-"""Integers beyond it need not be float64 numbers."""
 
 FEW_VALUES = 1 << 16
 """Integers of so small a range are counted rather than sorted, where a window is large."""

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+WHOLE = 1 << 53
+"""Integers beyond it need not be float64 numbers."""
+
+
 class ValueRange(NamedTuple):
     """What is known of a map's values: their type and, for integers, their range.
 
