@@ -141,6 +141,8 @@ def additions(axis: Axis | AdaptiveAxis) -> int:
 
 
 def _overlap_much(axis: Axis) -> bool:
+    if axis.size <= SINGLE_CALL:
+        return False
     lo, hi = axis.reach(0, axis.out)
     return (hi - lo).bit_length() + 2 < (hi - lo) / axis.stride
 

@@ -96,6 +96,8 @@ class Axis(NamedTuple):
     @property
     def far(self) -> bool:
         """Whether most cells of the windows lie so far beyond the map that each window is better taken by itself."""
+        if self.size <= FAR_OFFSETS:  # nearly always, and quickly seen
+            return False
         lo, hi = self.reach(0, self.out)
         return hi - lo > FAR * self.length + FAR_OFFSETS
 
