@@ -67,7 +67,8 @@ class BatchOutputs:
         file = found and found.stamp.file
         if file and any(item.source.stamp and item.source.stamp.file == file for item in self._items):
             raise OptionError(f"is one of the inputs; choose another name with {option}")
-        if file and any(same and same.stamp.file == file for same in map(storage.status, read)):
+        others = (self._stores.of(one).status(one) for one in read)
+        if file and any(other and other.stamp.file == file for other in others):
             raise OptionError(f"is read by this command; choose another name with {option}")
         storage.check_target(path, force=self._force or name in self._known.ours, option=option)
 

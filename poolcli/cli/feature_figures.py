@@ -12,7 +12,7 @@ from poolcli.display import display_name, quoted
 from poolcli.errors import OptionError, alternatives
 from poolcli.figures import FORMATS
 from poolcli.images.atomic import atomic_write
-from poolcli.images.embedded import carries_mark
+from poolcli.images.embedded import marked_files
 from poolcli.images.read import read
 
 if TYPE_CHECKING:
@@ -61,12 +61,9 @@ def _remove_old_figures(files: Sequence[str]) -> None:
     """Remove the figures of more pictures that an earlier run of the same name made; poolcli's mark identifies them."""
     folder, name = os.path.split(files[0])
     stem, suffix = os.path.splitext(name)
-    pattern = re.compile(f"{re.escape(stem)}-[0-9]+{re.escape(suffix)}")
     with suppress(OSError):
-        for other in filter(pattern.fullmatch, os.listdir(folder or os.curdir)):
-            path = os.path.join(folder, other)
-            if path not in files and carries_mark(path):
-                os.unlink(path)
+        for path in marked_files(folder, f"{re.escape(stem)}-[0-9]+{re.escape(suffix)}", files):
+            os.unlink(path)
 
 
 def draw_figures(

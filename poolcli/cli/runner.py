@@ -7,7 +7,6 @@ errors into those of the command line, and `read_picture` reads a file or stdin.
 from __future__ import annotations
 
 import os
-import re
 import stat
 import sys
 import time
@@ -25,7 +24,7 @@ from poolcli.display import display_name
 from poolcli.errors import ImageError, OptionError, PoolcliError
 from poolcli.figures import PANEL
 from poolcli.images.atomic import sweep
-from poolcli.images.embedded import carries_mark
+from poolcli.images.embedded import marked_files
 from poolcli.images.pillow_guard import silent_stderr
 from poolcli.images.read import read
 from poolcli.pipeline import engine, stage_table
@@ -279,12 +278,8 @@ def write(
 
 def _remove_old_maps(folder: str, new: Sequence[str]) -> None:
     """Remove the maps of an earlier run with another recipe from a folder; poolcli's mark identifies their pictures."""
-    wanted = {os.path.basename(path) for path in new}
     with suppress(OSError):
-        for name in os.listdir(folder):
-            path = os.path.join(folder, name)
-            if name in wanted or not re.fullmatch(r"[0-9]+-[^.]+\.png", name) or not carries_mark(path):
-                continue
+        for path in marked_files(folder, r"[0-9]+-[^.]+\.png", new):
             for old in (path, f"{path.removesuffix('png')}npy"):
                 with suppress(FileNotFoundError):
                     os.unlink(old)

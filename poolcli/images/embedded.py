@@ -6,10 +6,13 @@ import json
 import os
 import re
 import stat
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from poolcli.images.pillow_guard import quiet_pillow
 from poolcli.images.safe_open import MAX_PIXELS, open_bytes, open_picture, picture_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 KEY = "poolcli"
 
@@ -100,6 +103,13 @@ def embedded_recipe(source: str | os.PathLike[str] | BinaryIO) -> str | None:
         with picture_errors("metadata"):
             text = _text(image.format or "", image.info, getattr(image, "tag_v2", {}))
     return text if text is not None and _is_object(text) else None
+
+
+def marked_files(folder: str, pattern: str, wanted: Iterable[str]) -> list[str]:
+    """Files of a folder that poolcli made, with names that match and that are not `wanted`: those of an earlier run."""
+    names = {os.path.basename(path) for path in wanted}
+    found = [name for name in os.listdir(folder or os.curdir) if name not in names and re.fullmatch(pattern, name)]
+    return [path for path in (os.path.join(folder, name) for name in found) if carries_mark(path)]
 
 
 def carries_mark(path: str | os.PathLike[str]) -> bool:

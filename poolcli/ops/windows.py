@@ -84,21 +84,17 @@ class Axis(NamedTuple):
 
     def _met(self, a: int, b: int) -> Iterable[int]:
         """The offsets at which windows a…b-1 may read a real cell, in order."""
-        lo, hi = self.reach(a, b)
-        if hi - lo <= FAR * self.length + FAR_OFFSETS:
-            return range(lo, hi)
-        starts = np.arange(a, b) * self.stride - self.before
-        begins = np.maximum(0, -(starts // self.dilation))[::-1]  # ascending: a later window meets the map earlier
+        if not self.far:
+            return range(*self.reach(a, b))
+        begins = np.maximum(0, -((np.arange(b - 1, a - 1, -1) * self.stride - self.before) // self.dilation))
         ends = begins + self.counts(a, b)[::-1]
-        after = np.maximum.accumulate(np.concatenate([[0], ends[:-1]]))
-        return (i for begin, end in zip(np.maximum(begins, after), ends, strict=True) for i in range(begin, end))
+        begins = np.maximum(begins, np.maximum.accumulate(np.concatenate([[0], ends[:-1]])))  # of those not met yet
+        return (i for begin, end in zip(begins, ends, strict=True) for i in range(begin, end))
 
     @property
     def far(self) -> bool:
         """Whether most cells of the windows lie so far beyond the map that each window is better taken by itself."""
-        if self.size <= FAR_OFFSETS:  # nearly always, and quickly seen
-            return False
-        lo, hi = self.reach(0, self.out)
+        lo, hi = self.reach(0, self.out) if self.size > FAR_OFFSETS else (0, 0)  # which is seldom, and quickly seen
         return hi - lo > FAR * self.length + FAR_OFFSETS
 
     def reach(self, a: int, b: int) -> Pair:

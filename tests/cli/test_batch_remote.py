@@ -182,6 +182,15 @@ def test_keys_that_are_no_paths_are_left_out(cli, store, here):
     assert sorted(objects(store, "out/")) == ["a.pooled.png"]
 
 
+def test_a_report_in_the_bucket_is_not_taken_for_a_local_file_that_is_read(cli, here, store):
+    fill("in", 1)
+    (here / "k.csv").write_text("1,1\n1,1\n")
+    command = ("in", "-o", f"s3://{BUCKET}/out", *PLAIN, "--kernel", "k.csv", "--report", f"s3://{BUCKET}/out/k.csv")
+    for said in ("1 done", "1 skipped"):
+        assert said in batch(cli, *command).stderr
+    assert not [one for one in store.requests if "/out/" not in str(one) and "k.csv" in str(one)], "nothing asks for it"
+
+
 def test_report_and_sheet_may_be_in_the_bucket(cli, store):
     put(store, PICTURES)
     outputs = ("--report", f"s3://{BUCKET}/out/r.csv", "--sheet", f"s3://{BUCKET}/sheet.png")
